@@ -1,0 +1,153 @@
+"""The nouns that flow through segfeat, from raw media to stored features.
+
+Array letters: F frames of a segment, H and W pixels, n sound samples, S segments of a video, D feature dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+Modality = Literal["visual", "audio", "text"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+UInt8 = npt.NDArray[np.uint8]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One segment's raw material, upright, in display proportions, on the video's own timeline.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        The half-open span [start_s, end_s) in seconds after the first picture.
+    frames : uint8 (F, H, W, 3)
+        RGB pictures on screen at the requested times; F = 0 where nothing could be decoded.
+    frame_time_s : float64 (F,)
+        Presentation times of those pictures, in seconds after the first picture.
+    waveform : float32 (n,)
+        Mono sound in [-1, 1], n = round((end_s - start_s) * sample_rate); n = 0 where the video has no sound here.
+    sample_rate : int
+        Samples a second of ``waveform``; 0 where no sound was asked for.
+    text : str
+        Title and the subtitles that overlap the span; empty where there are none.
+    """
+
+    start_s: float
+    end_s: float
+    frames: UInt8
+    frame_time_s: Float64
+    waveform: Float32
+    sample_rate: int
+    text: str
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What makes two feature columns comparable: equal specs mean equal meaning of every dimension.
+
+    Attributes
+    ----------
+    name : str
+        The specification as a user writes it, such as ``open_clip:ViT-B-32@laion2b_s34b_b79k``.
+    modality : {"visual", "audio", "text"}
+    dim : int
+        Number of feature dimensions D.
+    model : str
+        Architecture, in its library's own words.
+    weights : str
+        Where the weights came from and a hash of them, such as ``laion2b_s34b_b79k sha256:1f0c…``; ``none`` for
+        descriptors that have no weights.
+    pooling : str
+        The rule from a segment's material to one vector, in words.
+    """
+
+    name: str
+    modality: Modality
+    dim: int
+    model: str
+    weights: str
+    pooling: str
+
+    def __post_init__(self) -> None:
+        if self.modality not in MODALITIES:
+            raise ValueError(f"unknown modality {self.modality!r}; valid are {', '.join(MODALITIES)}")
+        if self.dim < 1:
+            raise ValueError(f"encoder {self.name!r}: dim must be positive, not {self.dim}")
+
+    def attributes(self) -> dict[str, Any]:
+        """The spec as flat HDF5 attributes."""
+        return asdict(self)
+
+    def differences(self, other: EncoderSpec) -> list[str]:
+        """Lines naming every field in which the two specs differ; empty where they are comparable."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{key}: {mine[key]!r} against {theirs[key]!r}" for key in mine if mine[key] != theirs[key]]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFeatures:
+    """Everything the store keeps about one video.
+
+    Attributes
+    ----------
+    video_id : str
+    duration_s : float
+        Length of the picture in seconds.
+    spans_s : float64 (S, 2)
+        Half-open segment spans that tile [0, duration_s).
+    features : dict of modality to float (S, D)
+    valid : dict of modality to bool (S,)
+        False where the segment has no such material (no sound, no text); the features there are zeros that mean nothing.
+    path : str
+        Path relative to the scanned root; empty for videos that came from a log alone.
+    status : {"ok", "partial"}
+        ``partial``: some of the material could not be decoded.
+    decoder : str
+        Which decoder read the video; empty where none did.
+    frame_time_s : float64 (S, F)
+        Presentation times of the pictures used, NaN where there was none; F = 0 for imported stores.
+    segment_text : tuple of str
+        The words of each segment (title, subtitles); empty strings where there are none.
+    thumbnails : tuple of bytes
+        One small WebP per segment, or empty.
+    size_bytes, mtime_ns : int
+        Of the source file when it was read; 0 where there was none.
+    """
+
+    video_id: str
+    duration_s: float
+    spans_s: Float64
+    features: dict[str, npt.NDArray[Any]]
+    valid: dict[str, Bool]
+    path: str = ""
+    status: str = "ok"
+    decoder: str = ""
+    frame_time_s: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
+    segment_text: tuple[str, ...] = ()
+    thumbnails: tuple[bytes, ...] = ()
+    size_bytes: int = 0
+    mtime_ns: int = 0
+
+    @property
+    def visual(self) -> npt.NDArray[Any]:
+        """(S, D) visual features; KeyError where the store has none."""
+        return self.features["visual"]
+
+    @property
+    def audio(self) -> npt.NDArray[Any]:
+        """(S, D) audio features; KeyError where the store has none."""
+        return self.features["audio"]
+
+    @property
+    def text(self) -> npt.NDArray[Any]:
+        """(S, D) text features; KeyError where the store has none. The words themselves are ``segment_text``."""
+        return self.features["text"]
