@@ -106,7 +106,7 @@ class VideoFeatures:
         Half-open segment spans that tile [0, duration_s).
     features : dict of modality to float (S, D)
     valid : dict of modality to bool (S,)
-        False where the segment has no such material (no sound, no text); the features there are zeros that mean nothing.
+        False where the segment has no such material (no sound, no text); the zeros there mean nothing.
     path : str
         Path relative to the scanned root; empty for videos that came from a log alone.
     status : {"ok", "partial"}

@@ -1,0 +1,1 @@
+"""The commands ``segfeat`` and ``segmodel``: options in, one library call out. Installed as ``segfeat_cli``."""

@@ -1,0 +1,25 @@
+"""``segmodel``: from a feature store to skip predictions, rankings and reports."""
+
+from __future__ import annotations
+
+import click
+
+from ..lazy import LazyGroup
+from ..run import run
+
+COMMANDS = {
+    "train": ".segmodel.train:train",
+    "predict-skip": ".segmodel.predict_skip:predict_skip",
+    "evaluate": ".segmodel.evaluate:evaluate",
+}
+
+
+@click.group(cls=LazyGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="segfeat")
+def segmodel() -> None:
+    """Learn which segments of a short video a user wants to see, and predict where they will leave."""
+
+
+def main() -> None:
+    """Entry point of the ``segmodel`` command."""
+    run(segmodel)

@@ -1,0 +1,1 @@
+"""Turning public data formats into Interactions and stores."""

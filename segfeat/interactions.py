@@ -1,0 +1,261 @@
+"""The watch log: who was shown which video when, and for how long they watched.
+
+A log file is CSV, CSV.gz or Parquet with the columns ``user_id``, ``video_id`` (or ``photo_id``), ``time_ms``,
+``duration_ms`` and ``playing_time`` (or ``play_time_ms``, ``watch_ms``), all in integer milliseconds; other columns are
+ignored and ids are compared as strings. A duration or watch time of 0 means "unknown".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_DURATION_S = 200.0
+"""Longer videos are left out by default (He et al. 2025 keep 5 to 200 s)."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "user": ("user_id",),
+    "video": ("video_id", "photo_id"),
+    "time_ms": ("time_ms",),
+    "duration_ms": ("duration_ms",),
+    "watch_ms": ("playing_time", "play_time_ms", "watch_ms"),
+}
+"""Accepted column names, the first one found wins."""
+
+Codes = npt.NDArray[np.int32]
+Millis = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """A validated watch log of N rows, in the order of its file.
+
+    Attributes
+    ----------
+    user_ids : object (U,)
+        Strings; ``user`` codes point into it.
+    video_ids : object (V,)
+        Strings; ``video`` codes point into it.
+    user, video : int32 (N,)
+    time_ms : int64 (N,)
+        When the view began.
+    watch_ms : int64 (N,)
+        Time watched; 0 where unknown, as in the pairs of a prediction.
+    duration_ms : int64 (N,)
+        Length of the video as the log knows it; 0 where unknown.
+    dropped : mapping of reason to int
+        Rows of the file that are not here, counted by reason.
+    """
+
+    user_ids: Ids
+    video_ids: Ids
+    user: Codes
+    video: Codes
+    time_ms: Millis
+    watch_ms: Millis
+    duration_ms: Millis
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.user)
+        for name in ("video", "time_ms", "watch_ms", "duration_ms"):
+            if len(getattr(self, name)) != n:
+                raise ValueError(f"interactions: {name} has {len(getattr(self, name))} rows, user has {n}")
+        for codes, ids, name in ((self.user, self.user_ids, "user"), (self.video, self.video_ids, "video")):
+            if n and (codes.min() < 0 or codes.max() >= len(ids)):
+                raise ValueError(f"interactions: {name} codes reach {codes.max()}, but there are {len(ids)} {name} ids")
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __repr__(self) -> str:
+        users, videos = len(np.unique(self.user)), len(np.unique(self.video))
+        return f"<Interactions: {len(self):,} views, {users:,} users, {videos:,} videos>"
+
+    def take(self, rows: npt.NDArray[Any]) -> Interactions:
+        """The given rows (a boolean mask or indices), with the same id tables."""
+        columns = ("user", "video", "time_ms", "watch_ms", "duration_ms")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    def with_durations(self, duration_ms: Mapping[str, int]) -> Interactions:
+        """Unknown durations filled in from ``duration_ms``, a mapping from video id to milliseconds."""
+        table = np.array([duration_ms.get(v, 0) for v in self.video_ids], dtype=np.int64)
+        known = (
+            self.duration_ms if not len(table) else np.where(self.duration_ms > 0, self.duration_ms, table[self.video])
+        )
+        return replace(self, duration_ms=known)
+
+    def unusable(
+        self, max_duration_s: float = MAX_DURATION_S, watch_needed: bool = True
+    ) -> dict[str, npt.NDArray[np.bool_]]:
+        """Why rows cannot be used: reason -> mask (N,); every row stands under its first reason only.
+
+        A row is usable iff 0 < duration < ``max_duration_s`` and (where needed) watch > 0.
+        """
+        reasons = {
+            "unknown duration": self.duration_ms <= 0,
+            f"duration of {max_duration_s:g} s or more": self.duration_ms >= round(max_duration_s * 1000),
+        }
+        if watch_needed:
+            reasons["no watch time"] = self.watch_ms <= 0
+        taken = np.zeros(len(self), dtype=bool)
+        for reason, mask in reasons.items():
+            reasons[reason] = mask & ~taken
+            taken |= mask
+        return reasons
+
+    def usable(self, max_duration_s: float = MAX_DURATION_S) -> Interactions:
+        """Only the usable rows; the others are added to ``dropped`` by reason."""
+        reasons = self.unusable(max_duration_s)
+        dropped = dict(self.dropped)
+        keep = np.ones(len(self), dtype=bool)
+        for reason, mask in reasons.items():
+            keep &= ~mask
+            if mask.any():
+                dropped[reason] = dropped.get(reason, 0) + int(mask.sum())
+        return replace(self.take(keep), dropped=dropped)
+
+    def joined(self, other: Interactions) -> Interactions:
+        """Rows of both logs over merged id tables, this one's first; rows known already are dropped as duplicates."""
+        user_ids, users = _merged_codes(self.user_ids, other.user_ids)
+        video_ids, videos = _merged_codes(self.video_ids, other.video_ids)
+        both = Interactions(
+            user_ids,
+            video_ids,
+            np.concatenate([self.user, users[other.user]]).astype(np.int32),
+            np.concatenate([self.video, videos[other.video]]).astype(np.int32),
+            np.concatenate([self.time_ms, other.time_ms]),
+            np.concatenate([self.watch_ms, other.watch_ms]),
+            np.concatenate([self.duration_ms, other.duration_ms]),
+        )
+        return both.take(both.first_of_duplicates())
+
+    def first_of_duplicates(self) -> npt.NDArray[np.bool_]:
+        """Mask (N,) of rows that are the first with their user, video and time."""
+        key = np.stack([self.user.astype(np.int64), self.video.astype(np.int64), self.time_ms], axis=1)
+        keep = np.zeros(len(self), dtype=bool)
+        if len(self):
+            keep[np.unique(key, axis=0, return_index=True)[1]] = True
+        return keep
+
+    def fingerprint(self) -> str:
+        """SHA-256 over ids and rows: equal logs have equal fingerprints."""
+        digest = hashlib.sha256()
+        for ids in (self.user_ids, self.video_ids):
+            digest.update("\0".join(ids.tolist()).encode())
+        for column in (self.user, self.video, self.time_ms, self.watch_ms, self.duration_ms):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+
+def read_interactions(paths: str | Path | Sequence[str | Path], watch_needed: bool = True) -> Interactions:
+    """Read one or more log files into one validated log.
+
+    Rows without an id or with an unreadable number, and repeated rows (same user, video and time), are dropped and
+    counted by reason. Usability (durations, watch times) is judged later, since durations may come from a store.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        CSV, CSV.gz or Parquet files.
+    watch_needed : bool
+        False for the pairs of a prediction, which may lack the watch-time column.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read or lacks a column; the message names the file and the columns.
+    """
+    import pandas as pd
+
+    files = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+    table = pd.concat([_read_table(f, watch_needed) for f in files], ignore_index=True)
+    dropped: dict[str, int] = {}
+
+    missing_id = table["user"].isna() | table["video"].isna()
+    numbers = table[["time_ms", "duration_ms", "watch_ms"]]
+    unreadable = numbers.isna().any(axis=1) | ~np.isfinite(numbers).all(axis=1) | (numbers.abs() > 2**62).any(axis=1)
+    for reason, mask in (("missing id", missing_id), ("unreadable number", unreadable & ~missing_id)):
+        if mask.any():
+            dropped[reason] = int(mask.sum())
+    table = table[~(missing_id | unreadable)]
+    repeated = table.duplicated(["user", "video", "time_ms"])
+    if repeated.any():
+        dropped["duplicate"] = int(repeated.sum())
+        table = table[~repeated]
+
+    user, user_ids = pd.factorize(table["user"])
+    video, video_ids = pd.factorize(table["video"])
+    return Interactions(
+        np.asarray(user_ids, dtype=object),
+        np.asarray(video_ids, dtype=object),
+        user.astype(np.int32),
+        video.astype(np.int32),
+        table["time_ms"].to_numpy(np.int64),
+        np.maximum(table["watch_ms"].to_numpy(np.int64), 0),
+        np.maximum(table["duration_ms"].to_numpy(np.int64), 0),
+        dropped,
+    )
+
+
+def _read_table(path: Path, watch_needed: bool) -> pd.DataFrame:
+    """The five columns of a log under their own names: ids as strings, numbers as float or NaN."""
+    import pandas as pd
+
+    if not path.exists():
+        raise ValueError(f"{path}: no such log file")
+    try:
+        if path.suffix == ".parquet":
+            raw = pd.read_parquet(path)
+        else:
+            raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path}: cannot be read as a log (CSV, CSV.gz or Parquet): {error}") from error
+
+    found = {name: next((c for c in names if c in raw.columns), None) for name, names in COLUMNS.items()}
+    optional = set() if watch_needed else {"watch_ms", "duration_ms"}
+    missing = [" or ".join(COLUMNS[name]) for name, column in found.items() if column is None and name not in optional]
+    if missing:
+        raise ValueError(f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
+
+    table = pd.DataFrame(index=raw.index)
+    for name, column in found.items():
+        if name in ("user", "video"):
+            table[name] = _as_ids(raw[column])
+        elif column is None:
+            table[name] = 0.0
+        else:
+            values = pd.to_numeric(raw[column], errors="coerce")
+            # An empty duration or watch time is unknown; an empty time, or words instead of a number, is unreadable.
+            blank_is_unknown = name in ("watch_ms", "duration_ms")
+            table[name] = values.mask(raw[column].isna(), 0.0) if blank_is_unknown else values
+    return table
+
+
+def _as_ids(column: pd.Series) -> pd.Series:
+    """Ids as strings; whole floats (integers that met a missing value in Parquet) lose their ``.0``."""
+    import pandas as pd
+
+    if pd.api.types.is_float_dtype(column):
+        column = column.astype("Int64")
+    return column.astype("string").str.strip().replace("", pd.NA).astype(object)
+
+
+def _merged_codes(first: Ids, second: Ids) -> tuple[Ids, Codes]:
+    """One id table for both, and where each id of ``second`` stands in it."""
+    position = {v: i for i, v in enumerate(first.tolist())}
+    extra = [v for v in second.tolist() if v not in position]
+    for v in extra:
+        position[v] = len(position)
+    table = np.concatenate([first, np.array(extra, dtype=object)]) if extra else first
+    return table, np.array([position[v] for v in second.tolist()], dtype=np.int32)

@@ -1,0 +1,1 @@
+"""segmodel: segment-level interest models for short videos."""

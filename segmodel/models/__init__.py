@@ -1,0 +1,1 @@
+"""The registry of models; each file holds one."""
