@@ -1,7 +1,7 @@
 """Writing stores: small ones from memory (a shard is a small store), large ones by merging shards.
 
-A file appears under its name only when it is complete: it is written under a temporary name beside the target, synced to
-disk and renamed.
+A file appears under its name only when it is complete: it is written under a temporary name beside the target, synced
+to disk and renamed.
 """
 
 from __future__ import annotations

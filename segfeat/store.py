@@ -1,7 +1,7 @@
 """The feature store: one HDF5 file, flat and ragged. This docstring is the format specification, version 1.
 
-V videos, T segments of all videos one after another, F pictures a segment, D feature dimensions. Every numeric dataset is
-contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.get_offset()``; strings are UTF-8.
+V videos, T segments of all videos one after another, F pictures a segment, D feature dimensions. Every numeric dataset
+is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.get_offset()``; strings are UTF-8.
 
 ======================================  ==============  ==============================================================
 ``/videos/id``                          str (V,)        unique
@@ -36,6 +36,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -147,7 +148,7 @@ class FeatureStore:
                 raise ValueError(f"{self.path}: not a complete segfeat store: {error.args[0]}") from error
             raise
 
-    # -- opening and closing --------------------------------------------------------------------------------------------
+    # -- opening and closing ------------------------------------------------------------------------------------------
 
     def __enter__(self) -> FeatureStore:
         return self
@@ -165,7 +166,7 @@ class FeatureStore:
         columns = ", ".join(f"{m} {s.name} {s.dim}-d" for m, s in self.encoders.items()) or "no features"
         return f"<FeatureStore {self.path.name}: {len(self):,} videos, {self.segment_total:,} segments; {columns}>"
 
-    # -- videos ---------------------------------------------------------------------------------------------------------
+    # -- videos -------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.video_ids)
@@ -186,7 +187,7 @@ class FeatureStore:
         if "thumbnails" in self._file:
             ends = self._file["thumbnails/offset"][part.start : part.stop + 1]
             data = self._file["thumbnails/data"][int(ends[0]) : int(ends[-1])].tobytes()
-            thumbnails = tuple(data[a - ends[0] : b - ends[0]] for a, b in zip(ends[:-1], ends[1:], strict=True))
+            thumbnails = tuple(data[a - ends[0] : b - ends[0]] for a, b in pairwise(ends))
         return VideoFeatures(
             video_id=video_id,
             duration_s=float(self.duration_s[row]),
@@ -243,7 +244,7 @@ class FeatureStore:
         """(V, 2): size in bytes and mtime in ns of each source file when it was read."""
         return np.stack([self._file["videos/size_bytes"][:], self._file["videos/mtime_ns"][:]], axis=1)
 
-    # -- features -------------------------------------------------------------------------------------------------------
+    # -- features -----------------------------------------------------------------------------------------------------
 
     @property
     def encoders(self) -> Mapping[str, EncoderSpec]:
@@ -301,7 +302,7 @@ class FeatureStore:
         values[~valid] = 0.0
         return values, valid
 
-    # -- what else is in the file ---------------------------------------------------------------------------------------
+    # -- what else is in the file -------------------------------------------------------------------------------------
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
@@ -320,7 +321,7 @@ class FeatureStore:
         columns = [group[name][:] for name in ("user", "video", "time_ms", "watch_ms", "duration_ms")]
         return Interactions(self._strings("interactions/user_id"), self._strings("interactions/video_id"), *columns)
 
-    # -- reading --------------------------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------------------------
 
     def _read_header(self) -> StoreHeader:
         attributes = self._file.attrs
