@@ -1,1 +1,56 @@
-"""The registry of models; each file holds one."""
+"""The registry of models; each file holds one, or one family.
+
+A new model is a file with a :class:`~segmodel.models.base.SegmentModel` and one line here; command-line choices and the
+contract tests come from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segmodel.models.base import SegmentModel
+
+DEFAULT = "paper"
+
+MODELS: Mapping[str, str] = {
+    "paper": "paper.model:PaperModel",
+    "random": "positions:Random",
+    "all-position": "positions:AllPosition",
+    "user-position": "positions:UserPosition",
+    "item-position": "positions:ItemPosition",
+    "duration-position": "durations:DurationPosition",
+    "duration-user-position": "durations:DurationUserPosition",
+}
+"""Name -> module (relative to this package) and class."""
+
+
+def model_class(name: str) -> type[SegmentModel]:
+    """The class behind a registry name.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name; the message lists the valid ones.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; valid are {', '.join(MODELS)}")
+    module, _, attribute = MODELS[name].partition(":")
+    found: type[SegmentModel] = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return found
+
+
+def make_model(name: str, settings: Mapping[str, Any] | None = None) -> SegmentModel:
+    """An unfitted model with the given settings over its defaults.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or setting.
+    """
+    from segmodel.models.settings import make_config
+
+    found = model_class(name)
+    return found(make_config(found.Config, settings or {}))

@@ -1,0 +1,92 @@
+"""What every model of the registry is: fitted on a dataset, asked about views, saved without pickle."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from segmodel.dataset import Dataset
+from segmodel.prediction import SkipPrediction
+from segmodel.splits import Split
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def _silent(record: Mapping[str, Any]) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class FitRun:
+    """How a fit is carried out, as opposed to what is fitted.
+
+    Attributes
+    ----------
+    seed : int
+    device : str
+        ``cpu`` or ``cuda[:i]``.
+    epochs : int or None
+        Overrides the model's own limit.
+    folder : path or None
+        Where networks leave a checkpoint after each epoch and pick it up again.
+    report : callable
+        Receives one flat record per epoch.
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    epochs: int | None = None
+    folder: Path | None = None
+    report: Callable[[Mapping[str, Any]], None] = _silent
+
+
+class SegmentModel(ABC):
+    """A model of the registry.
+
+    Subclasses name a frozen dataclass ``Config`` whose fields are the keys of ``segmodel train --set``.
+    """
+
+    Config: ClassVar[type]
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
+        """Learn from ``split.train``; ``split.valid`` may choose among fits, ``split.test`` is never touched."""
+
+    @abstractmethod
+    def predict(self, data: Dataset) -> SkipPrediction:
+        """Where each view of ``data`` will end; deterministic, and blind to the views' own watch times."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """What was learned: JSON-able facts and named arrays."""
+
+    @abstractmethod
+    def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
+        """Take over what :meth:`state` of an equal configuration returned."""
+
+    def settings(self) -> dict[str, Any]:
+        """The configuration as a flat JSON-able table."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.config).items()}
+
+
+def named_arrays(arrays: Mapping[str, npt.NDArray[Any]], *names: str) -> list[npt.NDArray[Any]]:
+    """The named arrays, in order.
+
+    Raises
+    ------
+    ValueError
+        If one is missing: the file was written by another model or cut off.
+    """
+    missing = [n for n in names if n not in arrays]
+    if missing:
+        raise ValueError(f"the model file lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}")
+    return [np.asarray(arrays[n]) for n in names]

@@ -1,0 +1,121 @@
+"""Position references that know how long a video is: the histograms that are hard to beat.
+
+The exit distribution of an N-segment video is the histogram of skips cut at N, times 1 - P(completed | N), with
+P(completed | N) in slot N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from segfeat.types import Float64
+from segmodel.dataset import Dataset
+from segmodel.models.base import Arrays, FitRun, SegmentModel, named_arrays
+from segmodel.models.positions import exit_histogram
+from segmodel.prediction import SkipPrediction, from_slots
+from segmodel.splits import Split
+from segmodel.survival import segment_mask
+from segmodel.views import MAX_SEGMENTS
+from segmodel.vocabulary import Vocabulary
+
+_NEWTON_STEPS = 20
+
+
+def compose(skip: Float64, completion: Float64, segments: np.ndarray) -> Float64:
+    """Exit probabilities (B, S + 1) from skip weights (B, S), cut at N, and P(completed) (B,)."""
+    kept = np.where(segment_mask(segments, skip.shape[1]), skip, 0.0)
+    slots = np.zeros((len(skip), skip.shape[1] + 1))
+    slots[:, :-1] = kept / kept.sum(axis=1, keepdims=True) * (1.0 - completion)[:, None]
+    slots[np.arange(len(skip)), segments] = completion
+    return slots
+
+
+@dataclass(frozen=True)
+class DurationConfig:
+    """Settings of DurationPosition."""
+
+    max_segments: int = MAX_SEGMENTS
+    completion_prior_views: float = 10.0
+    """Weight of the overall completion rate in that of one N, in views."""
+
+
+class DurationPosition(SegmentModel):
+    """Skip histogram cut at N, completion by N."""
+
+    Config = DurationConfig
+    config: DurationConfig
+
+    def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
+        train = data.views.take(split.train)
+        width = self.config.max_segments
+        skipped = train.take(~train.completed)
+        skips = exit_histogram(skipped, np.zeros(len(skipped), np.int64), 1, width)[0] + 0.5
+        self.skip = skips / skips.sum()
+        base, prior = train.completed.mean(), self.config.completion_prior_views
+        done = np.bincount(train.segments, weights=train.completed, minlength=width + 1)
+        self.completion = (done + prior * base) / (np.bincount(train.segments, minlength=width + 1) + prior)
+
+    def predict(self, data: Dataset) -> SkipPrediction:
+        n = data.views.segments
+        return from_slots(compose(np.tile(self.skip, (len(n), 1)), self.completion[n], n), data.views)
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        return {}, {"skip": self.skip, "completion": self.completion}
+
+    def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
+        self.skip, self.completion = named_arrays(arrays, "skip", "completion")
+
+
+@dataclass(frozen=True)
+class DurationUserConfig(DurationConfig):
+    """Settings of DurationUserPosition."""
+
+    skip_prior_views: float = 20.0
+    """Weight of everybody's skip histogram in a user's own, in skipped views."""
+    offset_variance: float = 0.5
+    """Prior variance of a user's log-odds of completing, around that of N."""
+
+
+class DurationUserPosition(DurationPosition):
+    """The same, with each user's own smoothed skip histogram and log-odds offset of completion."""
+
+    Config = DurationUserConfig
+    config: DurationUserConfig
+
+    def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
+        super().fit(data, split, run)
+        train = data.views.take(split.train)
+        self.users = Vocabulary.of(train.user_ids, train.user)
+        codes = self.users.codes(train.user_ids)[train.user]
+        prior = self.config.skip_prior_views
+        skipped = ~train.completed
+        counts = exit_histogram(train.take(skipped), codes[skipped], len(self.users), self.config.max_segments)
+        self.user_skip = (counts + prior * self.skip) / (counts.sum(axis=1, keepdims=True) + prior)
+        # Newton steps to the posterior mode of every user's offset at once.
+        base, offset = logit(self.completion[train.segments]), np.zeros(len(self.users))
+        for _ in range(_NEWTON_STEPS):
+            p = expit(base + offset[codes])
+            slope = np.bincount(codes, train.completed - p, len(offset)) - offset / self.config.offset_variance
+            offset += slope / (np.bincount(codes, p * (1 - p), len(offset)) + 1 / self.config.offset_variance)
+        offset[0] = 0.0
+        self.offset = offset
+
+    def predict(self, data: Dataset) -> SkipPrediction:
+        n = data.views.segments
+        codes = self.users.codes(data.views.user_ids)[data.views.user]
+        completion = expit(logit(self.completion[n]) + self.offset[codes])
+        return from_slots(compose(self.user_skip[codes], completion, n), data.views)
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        facts, arrays = super().state()
+        return {**facts, "users": list(self.users.ids)}, {**arrays, "user_skip": self.user_skip, "offset": self.offset}
+
+    def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
+        super().restore(facts, arrays)
+        self.users = Vocabulary(tuple(facts["users"]))
+        self.user_skip, self.offset = named_arrays(arrays, "user_skip", "offset")

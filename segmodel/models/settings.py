@@ -1,0 +1,45 @@
+"""From ``--set KEY=VALUE`` and config files to a model's frozen configuration."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+
+def make_config(config: type, settings: Mapping[str, Any]) -> Any:
+    """Build a configuration from a flat table; values may be strings.
+
+    Raises
+    ------
+    ValueError
+        For an unknown key (the message lists the valid ones) or a value of the wrong kind.
+    """
+    valid = [f.name for f in fields(config)]
+    unknown = [k for k in settings if k not in valid]
+    if unknown:
+        raise ValueError(f"unknown setting {', '.join(unknown)}; valid are {', '.join(valid) or 'none'}")
+    hints = get_type_hints(config)
+    return config(**{key: _value(key, value, hints[key]) for key, value in settings.items()})
+
+
+def _value(key: str, value: Any, kind: Any) -> Any:
+    """``value`` as ``kind``: bool, int, float, str, tuple[str, ...] or one of them or None."""
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        if value is None or value == "none":
+            return None
+        (kind,) = [k for k in get_args(kind) if k is not type(None)]
+        return _value(key, value, kind)
+    if origin is tuple:
+        parts = value.split(",") if isinstance(value, str) else list(value)
+        return tuple(_value(key, p, get_args(kind)[0]) for p in parts if p != "")
+    try:
+        if kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
+        if kind is int and float(value) != int(float(value)):
+            raise ValueError(value)
+        return int(float(value)) if kind is int else kind(value)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"setting {key}: {value!r} is no {getattr(kind, '__name__', kind)}") from error
