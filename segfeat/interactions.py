@@ -8,6 +8,7 @@ ignored and ids are compared as strings. A duration or watch time of 0 means "un
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,6 +141,18 @@ class Interactions:
         )
         return both.take(both.first_of_duplicates())
 
+    def compact(self) -> Interactions:
+        """The same rows over id tables without the ids that no row uses."""
+        users, user = np.unique(self.user, return_inverse=True)
+        videos, video = np.unique(self.video, return_inverse=True)
+        return replace(
+            self,
+            user_ids=self.user_ids[users],
+            video_ids=self.video_ids[videos],
+            user=user.astype(np.int32),
+            video=video.astype(np.int32),
+        )
+
     def first_of_duplicates(self) -> npt.NDArray[np.bool_]:
         """Mask (N,) of rows that are the first with their user, video and time."""
         key = np.stack([self.user.astype(np.int64), self.video.astype(np.int64), self.time_ms], axis=1)
@@ -158,7 +171,11 @@ class Interactions:
         return digest.hexdigest()
 
 
-def read_interactions(paths: str | Path | Sequence[str | Path], watch_needed: bool = True) -> Interactions:
+def read_interactions(
+    paths: str | Path | Sequence[str | Path],
+    watch_needed: bool = True,
+    columns: Mapping[str, tuple[str, ...]] = COLUMNS,
+) -> Interactions:
     """Read one or more log files into one validated log.
 
     Rows without an id or with an unreadable number, and repeated rows (same user, video and time), are dropped and
@@ -170,6 +187,8 @@ def read_interactions(paths: str | Path | Sequence[str | Path], watch_needed: bo
         CSV, CSV.gz or Parquet files.
     watch_needed : bool
         False for the pairs of a prediction, which may lack the watch-time column.
+    columns : mapping
+        Accepted column names of each of the five fields.
 
     Raises
     ------
@@ -179,12 +198,13 @@ def read_interactions(paths: str | Path | Sequence[str | Path], watch_needed: bo
     import pandas as pd
 
     files = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    table = pd.concat([_read_table(f, watch_needed) for f in files], ignore_index=True)
+    table = pd.concat([_read_table(f, watch_needed, columns) for f in files], ignore_index=True)
     dropped: dict[str, int] = {}
 
     missing_id = table["user"].isna() | table["video"].isna()
     numbers = table[["time_ms", "duration_ms", "watch_ms"]]
-    unreadable = numbers.isna().any(axis=1) | ~np.isfinite(numbers).all(axis=1) | (numbers.abs() > 2**62).any(axis=1)
+    # NaN compares false as well, so this one test finds words, infinities and numbers beyond 64 bits.
+    unreadable = ~(numbers.abs() < 2**62).all(axis=1)
     for reason, mask in (("missing id", missing_id), ("unreadable number", unreadable & ~missing_id)):
         if mask.any():
             dropped[reason] = int(mask.sum())
@@ -208,7 +228,7 @@ def read_interactions(paths: str | Path | Sequence[str | Path], watch_needed: bo
     )
 
 
-def _read_table(path: Path, watch_needed: bool) -> pd.DataFrame:
+def _read_table(path: Path, watch_needed: bool, columns: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     """The five columns of a log under their own names: ids as strings, numbers as float or NaN."""
     import pandas as pd
 
@@ -218,20 +238,24 @@ def _read_table(path: Path, watch_needed: bool) -> pd.DataFrame:
         if path.suffix == ".parquet":
             raw = pd.read_parquet(path)
         else:
-            raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path}: cannot be read as a log (CSV, CSV.gz or Parquet): {error}") from error
+            # index_col: a comma at the end of each row must not make the first column an index.
+            raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: cannot be read as a log (CSV, CSV.gz or Parquet): {str(error).strip()}") from error
 
-    found = {name: next((c for c in names if c in raw.columns), None) for name, names in COLUMNS.items()}
+    found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
     optional = set() if watch_needed else {"watch_ms", "duration_ms"}
-    missing = [" or ".join(COLUMNS[name]) for name, column in found.items() if column is None and name not in optional]
+    missing = [" or ".join(columns[name]) for name, column in found.items() if column is None and name not in optional]
     if missing:
         raise ValueError(f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
 
     table = pd.DataFrame(index=raw.index)
     for name, column in found.items():
         if name in ("user", "video"):
-            table[name] = _as_ids(raw[column])
+            try:
+                table[name] = _as_ids(raw[column])
+            except TypeError as error:
+                raise ValueError(f"{path}: column {column} has ids with a fraction") from error
         elif column is None:
             table[name] = 0.0
         else:
@@ -248,7 +272,8 @@ def _as_ids(column: pd.Series) -> pd.Series:
 
     if pd.api.types.is_float_dtype(column):
         column = column.astype("Int64")
-    return column.astype("string").str.strip().replace("", pd.NA).astype(object)
+    ids = column.astype("string").str.strip()
+    return ids.mask(ids == "").astype(object)
 
 
 def _merged_codes(first: Ids, second: Ids) -> tuple[Ids, Codes]:
