@@ -8,6 +8,7 @@ ignored and ids are compared as strings. A duration or watch time of 0 means "un
 from __future__ import annotations
 
 import hashlib
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -238,9 +239,11 @@ def _read_table(path: Path, watch_needed: bool, columns: Mapping[str, tuple[str,
         if path.suffix == ".parquet":
             raw = pd.read_parquet(path)
         else:
-            # index_col: a comma at the end of each row must not make the first column an index.
-            raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # more values than columns
+                # index_col: a comma at the end of each row must not make the first column an index.
+                raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
+    except (ValueError, OSError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
         raise ValueError(f"{path}: cannot be read as a log (CSV, CSV.gz or Parquet): {str(error).strip()}") from error
 
     found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
