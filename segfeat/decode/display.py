@@ -1,0 +1,94 @@
+"""From a decoded picture to the one people see: sample aspect ratio, scaling, rotation, RGB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from segfeat.types import UInt8
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+_FLAGS = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+"""Exact rounding and chroma at full width: swscale's faster paths leave a border of odd sizes unconverted."""
+
+_MAX_SAMPLE_ASPECT = 8
+"""A more extreme sample aspect ratio is a damaged header and counts as 1."""
+
+
+@dataclass(frozen=True)
+class Display:
+    """How a stream's pictures are shown.
+
+    Attributes
+    ----------
+    width, height : int
+        Of the stored picture with square pixels, before it is turned upright.
+    transposed, mirror_x, mirror_y : bool
+        To set the picture upright: swap its axes, then mirror it left-right and top-bottom.
+    """
+
+    width: int
+    height: int
+    transposed: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Displayed (width, height)."""
+        return (self.height, self.width) if self.transposed else (self.width, self.height)
+
+    @property
+    def rotation_deg(self) -> int:
+        """Clockwise turn that sets the picture upright, in degrees; a mirror image counts as its turn alone."""
+        if self.transposed:
+            return 90 if self.mirror_x else 270
+        return 180 if self.mirror_y else 0
+
+    def scaled(self, short_side: int | None) -> Display:
+        """The same, with the shorter side ``short_side`` pixels long; never enlarged."""
+        short, long = sorted((self.width, self.height))
+        if short_side is None or short <= short_side:
+            return self
+        other = max(1, round(long * short_side / short))
+        width, height = (short_side, other) if self.width <= self.height else (other, short_side)
+        return Display(width, height, self.transposed, self.mirror_x, self.mirror_y)
+
+    def picture(self, frame: VideoFrame, reformatter: VideoReformatter) -> UInt8:
+        """RGB pixels (H, W, 3) of a decoded frame as displayed."""
+        flat = reformatter.reformat(frame, self.width, self.height, "rgb24", interpolation=_FLAGS, threads=1)
+        image = flat.to_ndarray()
+        if self.transposed:
+            image = image.transpose(1, 0, 2)
+        if self.mirror_x:
+            image = image[:, ::-1]
+        if self.mirror_y:
+            image = image[::-1]
+        return np.ascontiguousarray(image, np.uint8)
+
+
+def read_display(frame: VideoFrame, sample_aspect: Fraction | None) -> Display:
+    """Take sample aspect ratio and display matrix from a stream's first decoded frame.
+
+    The matrix maps stored to displayed coordinates, x' = a x + c y, y' = b x + d y; whatever it is, the nearest
+    combination of quarter turns and mirrorings is applied.
+    """
+    aspect = sample_aspect or Fraction(1)
+    if not Fraction(1, _MAX_SAMPLE_ASPECT) <= aspect <= _MAX_SAMPLE_ASPECT:
+        aspect = Fraction(1)
+    # Stretch, as players do, and never below the stored size.
+    width = max(1, round(frame.width * max(aspect, Fraction(1))))
+    height = max(1, round(frame.height / min(aspect, Fraction(1))))
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return Display(width, height)
+    (a, b), (c, d) = np.frombuffer(bytes(side_data), np.int32).reshape(3, 3)[:2, :2].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Display(width, height, transposed=True, mirror_x=c < 0, mirror_y=b < 0)
+    return Display(width, height, mirror_x=a < 0, mirror_y=d < 0)

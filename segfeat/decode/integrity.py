@@ -1,0 +1,56 @@
+"""Damage that shows without decoding: packets whose units do not add up, streams shorter than their header says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+_LENGTH_BYTE = {"h264": 4, "hevc": 21}
+"""Byte of an ISO/IEC 14496-15 configuration record whose lowest two bits are the length field's size minus one."""
+
+_SHORT_S = 1.0
+"""A stream may differ this much, or a tenth, from the length its header gives: editors round."""
+
+
+def unit_length_size(codec: VideoCodecContext) -> int:
+    """Bytes of the length before each unit of a packet (H.264 and HEVC in mp4, mov and Matroska); 0 where unknown."""
+    record = codec.extradata or b""
+    place = _LENGTH_BYTE.get(codec.name)
+    if place is None or len(record) <= place or record[0] != 1:
+        return 0
+    return (record[place] & 3) + 1
+
+
+def adds_up(packet: Packet, length_size: int) -> bool:
+    """Whether the units of a packet fill it exactly."""
+    data = memoryview(packet)
+    size, at = len(data), 0
+    while at + length_size < size:
+        at += length_size + int.from_bytes(data[at : at + length_size], "big")
+    return at == size
+
+
+def length_mismatch(stream: VideoStream, duration_s: float) -> str:
+    """What the stream's header says about its length where its packets disagree; empty where they agree."""
+    stated_s = 0.0
+    if stream.duration and stream.time_base:
+        stated_s = float(stream.duration * stream.time_base)
+    elif "DURATION" in stream.metadata:
+        stated_s = _clock_s(stream.metadata["DURATION"])
+    if not stated_s or abs(stated_s - duration_s) <= max(_SHORT_S, 0.1 * stated_s):
+        return ""
+    return f"{duration_s:.3f} s of {stated_s:.3f} s"
+
+
+def _clock_s(text: str) -> float:
+    """Seconds of a Matroska duration tag, "00:00:10.333000000"; 0 for anything else."""
+    parts = text.strip().split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return 0.0
+    return hours * 3600 + minutes * 60 + seconds

@@ -1,0 +1,146 @@
+"""The sound of a video, span by span, on the picture's timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+
+from segfeat.decode.container import choose_audio, open_container, packets
+from segfeat.decode.damage import Damage
+from segfeat.types import Float32, Float64
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+
+_SAMPLE_RANGE = {"u1": (128.0, 128.0), "i2": (0.0, 2.0**15), "i4": (0.0, 2.0**31), "i8": (0.0, 2.0**63)}
+"""Silence and full scale of integer samples, by NumPy type; floats are in [-1, 1] already."""
+
+_JITTER_S = 0.03
+"""Timestamps this close to the end of the sound so far continue it: containers round them to milliseconds."""
+
+
+def read_sound(path: Path, spans_s: Float64, sample_rate: int, start_s: Fraction, damage: Damage) -> Iterator[Float32]:
+    """See `segfeat.decode.base.VideoReader.audio`; ``start_s`` is the first picture's time in the container."""
+    spans = np.asarray(spans_s, np.float64).reshape(-1, 2)
+    if np.any(np.diff(spans[:, 0]) < 0):
+        raise ValueError("spans of sound must ascend in start")
+    if sample_rate < 1:
+        raise ValueError(f"the sample rate must be at least 1 Hz, not {sample_rate}")
+    return _spans(path, spans, sample_rate, start_s, damage)
+
+
+def _spans(path: Path, spans: Float64, rate: int, start_s: Fraction, damage: Damage) -> Iterator[Float32]:
+    first = np.round(spans[:, 0] * rate).astype(np.int64).tolist()
+    count = np.round((spans[:, 1] - spans[:, 0]) * rate).astype(np.int64).tolist()
+    end_s = float(spans[:, 1].max(initial=0.0))
+    blocks = _resampled(path, rate, start_s, end_s, damage)
+    held: list[tuple[int, Float32]] = []
+    reached = -(1 << 62)
+    for begin, n in zip(first, count, strict=True):
+        held = [block for block in held if block[0] + len(block[1]) > begin]
+        while reached < begin + n:
+            block = next(blocks, None)
+            if block is None:
+                break
+            reached = block[0] + len(block[1])
+            if reached > begin:
+                held.append(block)
+        yield _cut(held, begin, n)
+
+
+def _cut(blocks: list[tuple[int, Float32]], begin: int, n: int) -> Float32:
+    """Samples [begin, begin + n) out of blocks at absolute positions; empty if none of them reaches in."""
+    out = np.zeros(n, np.float32)
+    sounded = False
+    for at, samples in blocks:
+        low, high = max(at, begin), min(at + len(samples), begin + n)
+        if low < high:
+            out[low - begin : high - begin] = samples[low - at : high - at]
+            sounded = True
+    return out.clip(-1.0, 1.0) if sounded else np.zeros(0, np.float32)
+
+
+def _resampled(path: Path, rate: int, start_s: Fraction, end_s: float, damage: Damage) -> Iterator[tuple[int, Float32]]:
+    """Blocks of mono sound at ``rate`` with their positions in samples after the first picture, up to ``end_s``."""
+    stretch: _Stretch | None = None
+    for frame, mono in _decoded(path, damage):
+        tick = frame.time_base or Fraction(1, frame.sample_rate)
+        time_s = None if frame.pts is None else float(frame.pts * tick - start_s)
+        if stretch is None or stretch.breaks_off(time_s, frame.sample_rate):
+            begin_s = 0.0 if time_s is None else time_s
+            if stretch is not None:
+                yield from stretch.rest()
+                if begin_s < stretch.end_s:  # sound that is there already
+                    skip = round((stretch.end_s - begin_s) * frame.sample_rate)
+                    mono, begin_s = mono[skip:], stretch.end_s
+                    if not len(mono):
+                        continue
+            stretch = _Stretch(begin_s, frame.sample_rate, rate)
+        yield from stretch.feed(mono)
+        if stretch.end_s > end_s + _JITTER_S:
+            break
+    if stretch is not None:
+        yield from stretch.rest()
+
+
+class _Stretch:
+    """Sound without a hole, resampled as one piece."""
+
+    def __init__(self, begin_s: float, source_rate: int, rate: int) -> None:
+        self.end_s = begin_s
+        self._source_rate = source_rate
+        self._position = round(begin_s * rate)
+        self._resampler = AudioResampler("flt", "mono", rate)
+
+    def breaks_off(self, time_s: float | None, source_rate: int) -> bool:
+        """Whether sound that starts at ``time_s`` cannot be a continuation."""
+        jump = time_s is not None and abs(time_s - self.end_s) > _JITTER_S
+        return jump or source_rate != self._source_rate
+
+    def feed(self, mono: Float32) -> Iterator[tuple[int, Float32]]:
+        """Blocks that come out when samples at the source's rate go in."""
+        frame = av.AudioFrame.from_ndarray(mono[None], "flt", "mono")
+        frame.sample_rate = self._source_rate
+        self.end_s += len(mono) / self._source_rate
+        yield from self._place(self._resampler.resample(frame))
+
+    def rest(self) -> Iterator[tuple[int, Float32]]:
+        """Blocks still inside the filter at the end."""
+        yield from self._place(self._resampler.resample(None))
+
+    def _place(self, frames: list[AudioFrame]) -> Iterator[tuple[int, Float32]]:
+        for frame in frames:
+            samples = frame.to_ndarray()[0]
+            yield self._position, samples
+            self._position += len(samples)
+
+
+def _decoded(path: Path, damage: Damage) -> Iterator[tuple[AudioFrame, Float32]]:
+    """Decoded audio frames with their samples as the mean of the channels, past packets that fail."""
+    with open_container(path) as container:
+        stream = choose_audio(container)
+        if stream is None:
+            return
+        for packet in chain(packets(container, stream, damage.note), [None]):
+            try:
+                frames = stream.codec_context.decode(packet)
+            except av.FFmpegError as error:
+                damage.note("audio packet that does not decode", error.strerror or str(error))
+                continue
+            for frame in frames:
+                yield frame, _mono(frame)
+
+
+def _mono(frame: AudioFrame) -> Float32:
+    samples = np.asarray(frame.to_ndarray())
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    middle, scale = _SAMPLE_RANGE.get(samples.dtype.str[1:], (0.0, 1.0))
+    return ((samples.mean(axis=0, dtype=np.float64) - middle) / scale).astype(np.float32)
