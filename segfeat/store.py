@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -46,7 +46,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.interactions import Interactions
-from segfeat.types import MODALITIES, Bool, EncoderSpec, Float32, Float64, Int64, VideoFeatures
+from segfeat.types import MODALITIES, Bool, EncoderSpec, Float32, Float64, Int64, StoreHeader, VideoFeatures
 
 FORMAT_VERSION = 1
 
@@ -69,34 +69,6 @@ FAILURE_CODES: Mapping[str, str] = {
     "internal": "an unexpected error; the message has it",
 }
 """The closed list of reasons why a file gives no video."""
-
-
-@dataclass(frozen=True)
-class StoreHeader:
-    """What decides a store's content besides the videos themselves: stores with equal headers may be merged."""
-
-    segment_s: float
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    encoders: Mapping[str, EncoderSpec] = field(default_factory=dict)
-
-    def differences(self, other: StoreHeader) -> list[str]:
-        """Lines naming each setting in which the headers differ; empty where they agree."""
-        lines = []
-        if self.segment_s != other.segment_s:
-            lines.append(f"segment_s: {self.segment_s:g} against {other.segment_s:g}")
-        for key in sorted({*self.parameters, *other.parameters}):
-            mine, theirs = self.parameters.get(key), other.parameters.get(key)
-            if mine != theirs:
-                lines.append(f"{key}: {mine!r} against {theirs!r}")
-        for modality in MODALITIES:
-            ours, others = self.encoders.get(modality), other.encoders.get(modality)
-            if ours is None or others is None:
-                if ours is not others:
-                    names = [e.name if e else "none" for e in (ours, others)]
-                    lines.append(f"{modality} encoder: {names[0]} against {names[1]}")
-            else:
-                lines += [f"{modality} encoder {line}" for line in ours.differences(others)]
-        return lines
 
 
 @dataclass(frozen=True)
@@ -138,13 +110,14 @@ class FeatureStore:
             raise ValueError(f"{self.path}: not an HDF5 file, or one cut off while written: {error}") from error
         try:
             self.header = self._read_header()
+            self.format_version = int(self._file.attrs["format_version"])
             self.content_hash = str(self._file.attrs["content_hash"])
             self.video_ids: npt.NDArray[np.object_] = self._strings("videos/id")
             self.offset: Int64 = self._file["videos/offset"][:]
             self.duration_s: Float64 = self._file["videos/duration_s"][:]
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             self._file.close()
-            if isinstance(error, KeyError):
+            if not isinstance(error, ValueError):
                 raise ValueError(f"{self.path}: not a complete segfeat store: {error.args[0]}") from error
             raise
 
@@ -238,6 +211,11 @@ class FeatureStore:
     def decoders(self) -> npt.NDArray[np.object_]:
         """(V,) decoder names; empty where nobody decoded."""
         return self._strings("videos/decoder")
+
+    @cached_property
+    def segment_text(self) -> npt.NDArray[np.object_]:
+        """(T,) title and subtitles of each segment; empty where there are none."""
+        return self._strings("segments/text")
 
     @cached_property
     def source_stat(self) -> Int64:

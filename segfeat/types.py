@@ -5,6 +5,7 @@ Array letters: F frames of a segment, H and W pixels, n sound samples, S segment
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -91,6 +92,34 @@ class EncoderSpec:
         """Lines naming every field in which the two specs differ; empty where they are comparable."""
         mine, theirs = asdict(self), asdict(other)
         return [f"{key}: {mine[key]!r} against {theirs[key]!r}" for key in mine if mine[key] != theirs[key]]
+
+
+@dataclass(frozen=True)
+class StoreHeader:
+    """What decides a store's content besides the videos themselves: stores with equal headers may be merged."""
+
+    segment_s: float
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    encoders: Mapping[str, EncoderSpec] = field(default_factory=dict)
+
+    def differences(self, other: StoreHeader) -> list[str]:
+        """Lines naming each setting in which the headers differ; empty where they agree."""
+        lines = []
+        if self.segment_s != other.segment_s:
+            lines.append(f"segment_s: {self.segment_s:g} against {other.segment_s:g}")
+        for key in sorted({*self.parameters, *other.parameters}):
+            mine, theirs = self.parameters.get(key), other.parameters.get(key)
+            if mine != theirs:
+                lines.append(f"{key}: {mine!r} against {theirs!r}")
+        for modality in MODALITIES:
+            ours, others = self.encoders.get(modality), other.encoders.get(modality)
+            if ours is None or others is None:
+                if ours is not others:
+                    names = [e.name if e else "none" for e in (ours, others)]
+                    lines.append(f"{modality} encoder: {names[0]} against {names[1]}")
+            else:
+                lines += [f"{modality} encoder {line}" for line in ours.differences(others)]
+        return lines
 
 
 @dataclass(frozen=True, eq=False)

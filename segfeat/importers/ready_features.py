@@ -104,7 +104,7 @@ class ReadyFeatures:
         if rest:
             raise ValueError(f"{self.matrix}: {size} bytes are no whole number of {dim} {self.dtype} numbers{hint}")
         matrix = np.memmap(self.matrix, dtype=self.dtype, mode="r", shape=(rows, dim)) if rows else np.zeros((0, dim))
-        if rows < needed or (rows > needed and np.any(matrix[[needed, -1]])):
+        if rows < needed or (rows > needed and (matrix[[needed, -1]] != 0).any()):
             raise ValueError(
                 f"{self.matrix}: {rows} rows of {dim} {self.dtype} numbers, but {self.index} ends at row {needed}{hint}"
             )
