@@ -51,8 +51,7 @@ def hazard_from_slots(slots: Array, segments: Array) -> Float64:
 def survival_from_hazard(hazard: Array, segments: Array) -> Float64:
     """P(watched past segment s), (B, S); on padding the survival of the last real segment."""
     mask = segment_mask(segments, hazard.shape[1])
-    survival: Float64 = np.cumprod(np.where(mask, 1.0 - hazard, 1.0), axis=1)
-    return survival
+    return np.cumprod(np.where(mask, 1.0 - hazard, 1.0), axis=1, dtype=np.float64)
 
 
 def span_midpoints_s(picture_s: Array, width: int, segment_s: float) -> Float64:

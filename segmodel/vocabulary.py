@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,17 @@ class Vocabulary:
     def __len__(self) -> int:
         """Number of codes, the unknown one included."""
         return len(self.ids) + 1
+
+    def table_codes(self, table: Ids) -> Rows:
+        """Code of each id of an id table; the last table asked for is remembered, since every batch asks again."""
+        if self._last.get("table") is not table:
+            self._last.update(table=table, codes=self.codes(table.tolist()))
+        found: Rows = self._last["codes"]
+        return found
+
+    @cached_property
+    def _last(self) -> dict[str, Any]:
+        return {}
 
     @cached_property
     def _position(self) -> dict[str, int]:

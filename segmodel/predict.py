@@ -1,0 +1,130 @@
+"""Skip predictions for pairs of user and video: who will leave where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segfeat.interactions import Interactions
+from segfeat.store import FeatureStore
+from segmodel.dataset import Dataset
+from segmodel.prediction import SkipPrediction
+from segmodel.runs import Run
+from segmodel.views import Views
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class PairPredictions:
+    """Predictions in the order of the pairs asked for.
+
+    Attributes
+    ----------
+    views : Views
+        One per predicted pair.
+    prediction : SkipPrediction
+    skipped : dict of reason to int
+        Pairs that could not be predicted.
+    """
+
+    views: Views
+    prediction: SkipPrediction
+    skipped: dict[str, int]
+
+    def segments(self) -> pd.DataFrame:
+        """One row per segment: user_id, video_id, time_ms, segment, start_s, end_s, interest, skip_probability, survival."""
+        import pandas as pd
+
+        v, p = self.views, self.prediction
+        pair = np.repeat(np.arange(len(v)), v.segments)
+        segment = np.arange(len(pair)) - np.repeat(np.cumsum(v.segments) - v.segments, v.segments)
+        start_s = segment * v.segment_s
+        return pd.DataFrame(
+            {
+                "user_id": v.user_ids[v.user[pair]],
+                "video_id": v.video_ids[v.video[pair]],
+                "time_ms": v.time_ms[pair],
+                "segment": segment,
+                "start_s": start_s,
+                "end_s": np.minimum(start_s + v.segment_s, v.picture_s[pair]),
+                "interest": p.interest[pair, segment],
+                "skip_probability": p.skip_probability[pair, segment],
+                "survival": p.survival[pair, segment],
+            }
+        )
+
+    def write(self, path: str | Path) -> None:
+        """Write :meth:`segments` as CSV with nine significant digits."""
+        self.segments().to_csv(path, index=False, float_format="%.9g")
+
+
+def predict_test(run: Run, store: FeatureStore, history: Interactions | None = None) -> PairPredictions:
+    """Predictions for the run's own test views."""
+    data = run.config.dataset(store)
+    rows = run.config.make_split(data).test
+    if history is not None:
+        test = data.views.take(rows)
+        return predict_pairs(run, store, run.config.log(store).take(np.sort(test.log_row)), history)
+    return _predict(run, data.take(rows), {})
+
+
+def predict_pairs(
+    run: Run, store: FeatureStore, pairs: Interactions, history: Interactions | None = None
+) -> PairPredictions:
+    """Predictions for the given pairs; earlier pairs with a watch time are history for later ones.
+
+    Raises
+    ------
+    ValueError
+        If a pair's video is not in the store and the pair has no duration, or no pair can be predicted.
+    """
+    data = run.config.dataset(store, pairs=pairs, history=history)
+    unknown = next((r for r in data.views.dropped if r == "unknown duration"), None)
+    if unknown:
+        known_s = {v: s for v, s in zip(store.video_ids.tolist(), store.duration_s.tolist(), strict=True)}
+        for row in np.flatnonzero(pairs.duration_ms <= 0):
+            video = pairs.video_ids[pairs.video[row]]
+            if video not in known_s:
+                raise ValueError(
+                    f"pair {row + 1}: video {video!r} is not in {store.path}, and the pair has no duration"
+                )
+    if not len(data):
+        reasons = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items())
+        raise ValueError(f"no pair can be predicted: {reasons or 'there are none'}")
+    return _predict(run, data, dict(data.views.dropped))
+
+
+def pairs_of(
+    users: Sequence[str], videos: Sequence[str], past: Interactions, store: FeatureStore | None = None
+) -> Interactions:
+    """Every user with every video, each after the user's last known view.
+
+    Durations of videos that the store knows only from a log are filled in from it.
+    """
+    last = {u: -1 for u in users}
+    for code, user in enumerate(past.user_ids.tolist()):
+        if user in last:
+            times = past.time_ms[past.user == code]
+            last[user] = int(times.max(initial=-1))
+    known_s = dict(zip(store.video_ids.tolist(), store.duration_s.tolist(), strict=True)) if store else {}
+    n_users, n_videos = len(users), len(videos)
+    return Interactions(
+        user_ids=np.array(users, dtype=object),
+        video_ids=np.array(videos, dtype=object),
+        user=np.repeat(np.arange(n_users, dtype=np.int32), n_videos),
+        video=np.tile(np.arange(n_videos, dtype=np.int32), n_users),
+        time_ms=np.repeat(np.array([last[u] + 1 for u in users], dtype=np.int64), n_videos),
+        watch_ms=np.zeros(n_users * n_videos, dtype=np.int64),
+        duration_ms=np.tile(np.array([round(known_s.get(v, 0.0) * 1000) for v in videos], dtype=np.int64), n_users),
+    )
+
+
+def _predict(run: Run, data: Dataset, skipped: dict[str, int]) -> PairPredictions:
+    data = data.take(np.argsort(data.views.log_row, kind="stable"))
+    return PairPredictions(data.views, run.model.predict(data), skipped)

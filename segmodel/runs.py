@@ -1,0 +1,228 @@
+"""Runs: a folder with everything about one trained model.
+
+==================  ====================================================================================
+``config.json``     model, its settings, split, seed, where store and log are
+``data.json``       fingerprints of store and log, counts of views per part, rows dropped by reason
+``versions.json``   Python and package versions
+``metrics.jsonl``   one line per epoch
+``model/``          ``facts.json`` and ``weights.safetensors``; there only when training ended well
+==================  ====================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from segfeat.interactions import MAX_DURATION_S, Interactions, read_interactions
+from segfeat.store import FeatureStore
+from segmodel.dataset import Dataset, make_dataset
+from segmodel.models import make_model
+from segmodel.models.base import SegmentModel
+from segmodel.splits import SPLITS, Split, random_split, temporal_split
+from segmodel.views import MAX_SEGMENTS
+
+RUNS = Path("runs")
+LATEST = RUNS / "latest"
+
+_PACKAGES = ("segfeat", "torch", "numpy", "scipy", "scikit-learn", "h5py", "safetensors")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run is, apart from the contents of its store and log."""
+
+    store: str
+    """Absolute path of the feature store."""
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """All settings of the model, defaults included."""
+    interactions: tuple[str, ...] = ()
+    """Absolute paths of the log; empty: the store's own."""
+    split: str = "temporal"
+    train_share: float = 0.8
+    """Of each user's views, under the temporal split; the next tenth validates."""
+    seed: int = 0
+    epochs: int | None = None
+    max_segments: int = MAX_SEGMENTS
+    max_duration_s: float = MAX_DURATION_S
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ValueError(f"unknown split {self.split!r}; valid are {', '.join(SPLITS)}")
+
+    def dataset(
+        self,
+        store: FeatureStore,
+        *,
+        history: Interactions | None = None,
+        pairs: Interactions | None = None,
+        log: Interactions | None = None,
+    ) -> Dataset:
+        """The run's views, or ``pairs`` with histories from the run's log, ``history`` and earlier pairs."""
+        log = self.log(store) if log is None else log
+        return make_dataset(
+            log if history is None else log.joined(history),
+            store,
+            pairs=pairs,
+            max_segments=self.max_segments,
+            max_duration_s=self.max_duration_s,
+        )
+
+    def log(self, store: FeatureStore) -> Interactions:
+        """The watch log of the run.
+
+        Raises
+        ------
+        ValueError
+            If neither the run names one nor the store carries one.
+        """
+        if self.interactions:
+            return read_interactions(self.interactions)
+        if store.interactions is None:
+            raise ValueError(f"{store.path} carries no watch log; give one with --interactions")
+        return store.interactions
+
+    def make_split(self, data: Dataset) -> Split:
+        """Training, validation and test rows of the run's own views."""
+        if self.split == "random":
+            return random_split(data.views, self.seed)
+        return temporal_split(data.views, self.train_share)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, opened."""
+
+    folder: Path
+    config: RunConfig
+    data: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, not that of a link to it."""
+        return self.folder.resolve().name
+
+    @cached_property
+    def model(self) -> SegmentModel:
+        """The trained model."""
+        from safetensors.numpy import load_file
+
+        model = make_model(self.config.model, self.config.settings)
+        facts = json.loads((self.folder / "model" / "facts.json").read_text())
+        model.restore(facts, load_file(self.folder / "model" / "weights.safetensors"))
+        return model
+
+    def open_store(self, path: str | Path | None = None) -> FeatureStore:
+        """The store the run recorded, or another one.
+
+        Raises
+        ------
+        ValueError
+            If it is missing, or its segment length or encoders differ from what the run was trained on.
+        """
+        try:
+            store = FeatureStore(path or self.config.store)
+        except ValueError as error:
+            raise ValueError(f"{error} (run {self.name}; name another place with --store)") from error
+        lines = []
+        if store.segment_s != self.data["segment_s"]:
+            lines.append(f"segments of {store.segment_s:g} s against {self.data['segment_s']:g} s")
+        for modality, spec in self.data["encoders"].items():
+            here = store.encoders.get(modality)
+            if here is not None and asdict(here) != spec:
+                lines.append(f"{modality} encoder {here.name!r} against {spec['name']!r}")
+        if lines:
+            raise ValueError(f"{store.path} does not fit run {self.name}: {'; '.join(lines)}")
+        return store
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The records of ``metrics.jsonl``."""
+        return read_records(self.folder / "metrics.jsonl")
+
+
+def load_run(folder: str | Path = LATEST) -> Run:
+    """Open a finished run.
+
+    Raises
+    ------
+    ValueError
+        If the folder is no run, or its training has not ended.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        known = sorted(p.parent.name for p in folder.parent.glob("*/config.json")) if folder.parent.is_dir() else []
+        there = f"; runs there: {', '.join(known)}" if known else "; train one with `segmodel train feats.h5`"
+        raise ValueError(f"{folder}: no run{there}")
+    if not (folder / "model" / "facts.json").is_file():
+        raise ValueError(f"{folder}: its training has not ended; go on with `segmodel train --resume {folder}`")
+    return Run(folder, read_config(folder), json.loads((folder / "data.json").read_text()))
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The configuration of a run, finished or not."""
+    try:
+        table = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
+    return RunConfig(**{**table, "interactions": tuple(table["interactions"])})
+
+
+def describe_data(data: Dataset, split: Split, log: Interactions) -> dict[str, Any]:
+    """What ``data.json`` holds."""
+    store = data.store
+    return {
+        "store_hash": store.content_hash if store else None,
+        "log_fingerprint": log.fingerprint(),
+        "segment_s": data.views.segment_s,
+        "encoders": {m: asdict(s) for m, s in store.encoders.items()} if store else {},
+        "views": {"train": len(split.train), "valid": len(split.valid), "test": len(split.test)},
+        "dropped": dict(data.views.dropped),
+        "capped": data.views.capped,
+    }
+
+
+def save_model(model: SegmentModel, folder: Path) -> None:
+    """Write ``model/``; the folder appears whole or not at all."""
+    from safetensors.numpy import save_file
+
+    facts, arrays = model.state()
+    temporary = folder / "model.writing"
+    temporary.mkdir(exist_ok=True)
+    (temporary / "facts.json").write_text(json.dumps(facts))
+    save_file({k: v.copy(order="C") for k, v in arrays.items()}, temporary / "weights.safetensors")
+    os.replace(temporary, folder / "model")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write indented JSON under a temporary name, then rename."""
+    temporary = path.with_name(path.name + ".writing")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The lines of a ``.jsonl`` file; none where it does not exist."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results."""
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in _PACKAGES}}
+
+
+def point_latest(folder: Path) -> None:
+    """Let ``runs/latest`` point at ``folder``, in one step."""
+    LATEST.parent.mkdir(exist_ok=True)
+    temporary = LATEST.with_name(f"latest.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(os.path.relpath(folder.resolve(), LATEST.parent.resolve()), target_is_directory=True)
+    os.replace(temporary, LATEST)

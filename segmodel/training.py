@@ -1,0 +1,131 @@
+"""The training loop that all networks share: AdamW, gradient clipping, early stopping, checkpoints to resume from."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segmodel.batch import Batch
+from segmodel.models.base import FitRun
+
+CHECKPOINT = "last.pt"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is optimised.
+
+    ``patience`` epochs without a better validation score end the training.
+    """
+
+    epochs: int = 100
+    batch_views: int = 1024
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    clip_norm: float = 10.0
+    patience: int = 10
+
+
+def train_network(
+    network: nn.Module,
+    batches: Callable[[np.random.Generator], Iterable[Batch]],
+    loss: Callable[[Batch], Tensor],
+    validate: Callable[[], float],
+    schedule: Schedule,
+    run: FitRun,
+    metric: str = "validation",
+) -> None:
+    """Train ``network`` in place and leave the weights of its best epoch in it.
+
+    Every epoch draws its order and dropout from (seed, epoch) alone, so that a run resumed from ``run.folder`` ends with
+    the weights of an uninterrupted one.
+
+    Parameters
+    ----------
+    network : nn.Module
+        On ``run.device`` already.
+    batches : callable
+        Generator -> the epoch's batches.
+    loss : callable
+        Batch on the device -> scalar to minimise.
+    validate : callable
+        Score of the network as it stands; higher is better.
+    schedule : Schedule
+    run : FitRun
+    metric : str
+        Name of the validation score in the reports.
+
+    Raises
+    ------
+    ValueError
+        If the loss stops being finite.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
+    # Half precision only on hardware that has it; float32 keeps CPU runs exact.
+    autocast = torch.autocast("cuda", torch.bfloat16, enabled=run.device.startswith("cuda"))
+    best: dict[str, Any] = {"score": -float("inf"), "epoch": -1, "weights": _weights(network)}
+    first = 0
+    checkpoint = run.folder / CHECKPOINT if run.folder else None
+    if checkpoint and checkpoint.exists():
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        best, first = saved["best"], saved["epoch"] + 1
+    for epoch in range(first, run.epochs or schedule.epochs):
+        if epoch - best["epoch"] > schedule.patience:
+            break
+        began = time.perf_counter()
+        torch.manual_seed(run.seed * 100_003 + epoch)
+        network.train()
+        losses = []
+        for batch in batches(np.random.default_rng([run.seed, epoch])):
+            with autocast:
+                value = loss(batch.to(run.device))
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), schedule.clip_norm)
+            optimizer.step()
+            losses.append(value.detach())
+        mean_loss = float(torch.stack(losses).mean())
+        if not np.isfinite(mean_loss):
+            raise ValueError(
+                f"the training loss of epoch {epoch} is {mean_loss}; lower learning_rate, or check the features"
+            )
+        network.eval()
+        score = validate()
+        if score > best["score"]:
+            best = {"score": score, "epoch": epoch, "weights": _weights(network)}
+        if checkpoint:
+            _save(
+                checkpoint,
+                {"network": _weights(network), "optimizer": optimizer.state_dict(), "best": best, "epoch": epoch},
+            )
+        run.report(
+            {
+                "epoch": epoch,
+                "loss": mean_loss,
+                metric: score,
+                "best": best["score"],
+                "epoch_s": time.perf_counter() - began,
+            }
+        )
+    network.load_state_dict(best["weights"])
+    network.eval()
+
+
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    return {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".writing")
+    torch.save(content, temporary)
+    os.replace(temporary, path)
