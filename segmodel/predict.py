@@ -38,7 +38,7 @@ class PairPredictions:
     skipped: dict[str, int]
 
     def segments(self) -> pd.DataFrame:
-        """One row per segment: user_id, video_id, time_ms, segment, start_s, end_s, interest, skip_probability, survival."""
+        """One row per segment, with interest, skip_probability (leaves in it) and survival (watches past it)."""
         import pandas as pd
 
         v, p = self.views, self.prediction
@@ -100,19 +100,13 @@ def predict_pairs(
     return _predict(run, data, dict(data.views.dropped))
 
 
-def pairs_of(
-    users: Sequence[str], videos: Sequence[str], past: Interactions, store: FeatureStore | None = None
-) -> Interactions:
-    """Every user with every video, each after the user's last known view.
-
-    Durations of videos that the store knows only from a log are filled in from it.
-    """
-    last = {u: -1 for u in users}
+def pairs_of(users: Sequence[str], videos: Sequence[str], past: Interactions) -> Interactions:
+    """Every user with every video, each after the user's last known view, durations left to the store."""
+    last = dict.fromkeys(users, -1)
     for code, user in enumerate(past.user_ids.tolist()):
         if user in last:
             times = past.time_ms[past.user == code]
             last[user] = int(times.max(initial=-1))
-    known_s = dict(zip(store.video_ids.tolist(), store.duration_s.tolist(), strict=True)) if store else {}
     n_users, n_videos = len(users), len(videos)
     return Interactions(
         user_ids=np.array(users, dtype=object),
@@ -121,8 +115,12 @@ def pairs_of(
         video=np.tile(np.arange(n_videos, dtype=np.int32), n_users),
         time_ms=np.repeat(np.array([last[u] + 1 for u in users], dtype=np.int64), n_videos),
         watch_ms=np.zeros(n_users * n_videos, dtype=np.int64),
-        duration_ms=np.tile(np.array([round(known_s.get(v, 0.0) * 1000) for v in videos], dtype=np.int64), n_users),
+        duration_ms=np.zeros(n_users * n_videos, dtype=np.int64),
     )
+
+
+def _durations_ms(store: FeatureStore) -> dict[str, int]:
+    return {v: round(s * 1000) for v, s in zip(store, store.duration_s.tolist(), strict=True)}
 
 
 def _predict(run: Run, data: Dataset, skipped: dict[str, int]) -> PairPredictions:

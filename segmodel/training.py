@@ -45,8 +45,8 @@ def train_network(
 ) -> None:
     """Train ``network`` in place and leave the weights of its best epoch in it.
 
-    Every epoch draws its order and dropout from (seed, epoch) alone, so that a run resumed from ``run.folder`` ends with
-    the weights of an uninterrupted one.
+    Every epoch draws its order and dropout from (seed, epoch) alone, so that a run resumed from ``run.folder`` ends
+    with the weights of an uninterrupted one.
 
     Parameters
     ----------

@@ -25,13 +25,15 @@ def make_config(config: type, settings: Mapping[str, Any]) -> Any:
 
 
 def _value(key: str, value: Any, kind: Any) -> Any:
-    """``value`` as ``kind``: bool, int, float, str, tuple[str, ...] or one of them or None."""
+    """``value`` as ``kind``: bool, int, float, str, a table, tuple[str, ...] or one of them or None."""
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         if value is None or value == "none":
             return None
         (kind,) = [k for k in get_args(kind) if k is not type(None)]
         return _value(key, value, kind)
+    if origin is Mapping:
+        return dict(value)
     if origin is tuple:
         parts = value.split(",") if isinstance(value, str) else list(value)
         return tuple(_value(key, p, get_args(kind)[0]) for p in parts if p != "")

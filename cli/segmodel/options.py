@@ -1,0 +1,51 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+def reads_run(command: Command) -> Command:
+    """``--run``, ``--store`` and ``--history``: the options of every command that reads a run."""
+    options = [
+        click.option("--run", "run", type=FILE, default=Path("runs/latest"), show_default=True, help="Run directory."),
+        click.option("--store", type=FILE, help="Feature store; default: the one the run recorded."),
+        click.option("--history", type=FILE, multiple=True, help="Log with extra views; may be given repeatedly."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def key_values(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """``KEY=VALUE`` options as a table."""
+    table = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{text!r} is not of the form KEY=VALUE")
+        table[key.strip()] = value.strip()
+    return table
+
+
+def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """``auto``, ``cpu`` or ``cuda[:i]``; ``auto`` takes a GPU where there is one."""
+    if value == "cpu":
+        return value
+    import torch
+
+    if value == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not value.startswith("cuda"):
+        raise click.BadParameter(f"{value!r} is no device; valid are auto, cpu, cuda, cuda:0, …")
+    if not torch.cuda.is_available():
+        raise click.BadParameter(f"{value!r}: this machine has no usable CUDA device; use cpu or auto")
+    return value

@@ -1,0 +1,105 @@
+"""``segmodel train``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segmodel.models import DEFAULT, MODELS
+
+from .options import FILE, device, key_values
+
+
+@click.command()
+@click.argument("store", type=FILE, required=False)
+@click.option("--interactions", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
+@click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
+@click.option("--model", type=click.Choice(list(MODELS)), help=f"Default: {DEFAULT}.")
+@click.option("--config", type=FILE, help="YAML or JSON file with options and model settings; unknown keys are errors.")
+@click.option("--set", "settings", multiple=True, callback=key_values, metavar="KEY=VALUE", help="One model setting.")
+@click.option(
+    "--split", type=click.Choice(["temporal", "random"]), help="Default: temporal; random is the paper's and leaks."
+)
+@click.option("--train-share", type=float, help="Share of each user's views that train (temporal split). Default: 0.8.")
+@click.option("--max-duration-s", type=float, help="Leave out videos of this length or more. Default: 200.")
+@click.option("--max-segments", type=int, help="Leave out videos with more segments. Default: 40.")
+@click.option("--epochs", type=int, help="At most so many; default: the model's own limit.")
+@click.option("--seed", type=int, help="Default: 0.")
+@click.option("--device", default="auto", callback=device, show_default=True, help="auto, cpu or cuda[:i].")
+@click.option("--out", type=FILE, help="Run directory; default: runs/<model>-<number>.")
+@click.option("--resume", "resume_run", type=FILE, metavar="RUN", help="Go on with an interrupted run.")
+@click.option("--quiet", is_flag=True, help="No line per epoch.")
+def train(
+    store: Path | None,
+    interactions: tuple[Path, ...],
+    modalities: str | None,
+    config: Path | None,
+    settings: dict[str, str],
+    device: str,
+    out: Path | None,
+    resume_run: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train a segment-interest model on STORE and its watch log; write a run directory.
+
+    \b
+    segmodel train feats.h5
+    segmodel train feats.h5 --interactions log.csv --model paper --set d=32 --out runs/small
+    segmodel train --resume runs/paper-1
+    """
+    from segmodel.train import prepare, resume
+    from segmodel.train import train as fit
+
+    report = None if quiet else _print_epoch
+    if resume_run is not None:
+        given = store or interactions or modalities or config or settings or out
+        if given or any(v is not None for v in options.values()):
+            raise click.UsageError("--resume takes everything from the run; give no other option with it")
+        run = resume(resume_run, device=device, report=report)
+    else:
+        if store is None:
+            raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
+        job = prepare(_config(store, interactions, modalities, config, settings, options))
+        views, counts = job.data.views, job.facts["views"]
+        click.echo(f"{views!r}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
+        for reason, n in views.dropped.items():
+            click.echo(f"  {n:,} rows left out: {reason}")
+        if views.capped:
+            click.echo(f"  {views.capped:,} exits capped where log and video file disagree on the length")
+        if job.config.split == "random":
+            click.echo(
+                "warning: the random split leaks the future into training; use it only to compare with the paper",
+                err=True,
+            )
+        run = fit(job, out, device=device, report=report)
+    click.echo(f"run: {run.folder}   next: segmodel evaluate, segmodel predict-skip")
+
+
+def _config(
+    store: Path,
+    interactions: tuple[Path, ...],
+    modalities: str | None,
+    file: Path | None,
+    settings: dict[str, str],
+    options: Mapping[str, Any],
+) -> Any:
+    """The run's configuration: the file's keys, then the command line's over them."""
+    from segmodel.configuration import read_options, run_config
+
+    table = read_options(file) if file else {}
+    table.update({k: v for k, v in options.items() if v is not None})
+    table.update(settings)
+    if interactions:
+        table["interactions"] = [str(p) for p in interactions]
+    if modalities:
+        table["modalities"] = modalities
+    return run_config(store, table)
+
+
+def _print_epoch(record: Mapping[str, Any]) -> None:
+    shown = [f"{k} {v:.4f}" for k, v in record.items() if isinstance(v, float) and not k.endswith("_s")]
+    click.echo(f"epoch {record.get('epoch', 0):3d}  " + "  ".join(shown) + f"  {record.get('epoch_s', 0.0):.1f} s")
