@@ -64,7 +64,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def make_video() -> Callable[..., VideoFeatures]:
-    """A function that makes a video's stored form: ``make_video(id, duration_s, {modality: dim}, seed=…, **fields)``."""
+    """A function that makes a video: ``make_video(id, duration_s, {modality: dim}, seed=…, **fields)``."""
 
     def make(
         video_id: str, duration_s: float = 12.0, dims: dict[str, int] | None = None, seed: int = 0, **fields: object
@@ -72,10 +72,10 @@ def make_video() -> Callable[..., VideoFeatures]:
         rng = np.random.default_rng(seed)
         spans_s = segment_spans(duration_s)
         n = len(spans_s)
-        valid = {m: rng.random(n) < 0.7 for m in dims or {}}
-        features = {
-            m: (rng.normal(size=(n, d)) * valid[m][:, None]).astype(np.float16) for m, d in (dims or {}).items()
-        }
+        features, valid = {}, {}
+        for modality, dim in (dims or {}).items():
+            valid[modality] = rng.random(n) < 0.7
+            features[modality] = (rng.normal(size=(n, dim)) * valid[modality][:, None]).astype(np.float16)
         given = {"frame_time_s": spans_s.mean(axis=1, keepdims=True), **fields}
         return VideoFeatures(video_id, duration_s, spans_s, features, valid, **given)  # type: ignore[arg-type]
 
