@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.interactions import Interactions
-from segfeat.store import FORMAT_VERSION, Failure, FeatureStore, StoreHeader
+from segfeat.store import FORMAT_VERSION, VIDEO_STATUS, Failure, FeatureStore, StoreHeader
 from segfeat.types import VideoFeatures
 
 TEMPORARY_SUFFIX = ".writing"
@@ -45,8 +45,12 @@ def write_store(
     OSError
         If the disk is full or the folder cannot be written; nothing is left behind.
     """
+    seen: set[str] = set()
     for video in videos:
         _check_video(video, header)
+        if video.video_id in seen:
+            raise ValueError(f"video id {video.video_id!r} stands twice in {path}")
+        seen.add(video.video_id)
     sizes = [len(v.spans_s) for v in videos]
     pictures = max((v.frame_time_s.shape[1] for v in videos), default=0)
     columns: dict[str, npt.NDArray[Any]] = {
@@ -214,12 +218,14 @@ def _content_hash(file: h5py.File) -> str:
     for name in sorted(names):
         dataset = file[name]
         attributes = {k: str(v) for k, v in dataset.attrs.items()}
-        digest.update(f"{name} {dataset.shape} {json.dumps(attributes, sort_keys=True)}".encode())
+        digest.update(f"{name} {dataset.dtype.str} {dataset.shape} {json.dumps(attributes, sort_keys=True)}".encode())
         rows = _COPY_ROWS * 64 if dataset.ndim == 1 and dataset.dtype.itemsize == 1 else _COPY_ROWS
         for start in range(0, dataset.shape[0], rows):
             block = dataset[start : start + rows]
             digest.update(
-                b"\0".join(block.tolist()) if block.dtype == object else np.ascontiguousarray(block).tobytes()
+                b"".join(text + b"\0" for text in block.tolist())
+                if block.dtype == object
+                else np.ascontiguousarray(block).tobytes()
             )
     return digest.hexdigest()
 
@@ -247,8 +253,9 @@ def _create(file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any) -> h
     return file.create_dataset(name, shape=shape, dtype=_STRING if string else dtype)
 
 
-def _strings(values: Any) -> npt.NDArray[np.object_]:
-    return np.array(list(values), dtype=object)
+def _strings(values: Iterable[str]) -> npt.NDArray[np.object_]:
+    """Strings as HDF5 takes them: names of files that are no UTF-8 keep their bytes, NUL is replaced."""
+    return np.array([v.replace("\0", "\ufffd").encode("utf-8", "surrogateescape") for v in values], dtype=object)
 
 
 def _stacked(arrays: Sequence[npt.NDArray[Any]], empty: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
@@ -257,8 +264,12 @@ def _stacked(arrays: Sequence[npt.NDArray[Any]], empty: tuple[int, ...], dtype: 
 
 def _padded_times(video: VideoFeatures, pictures: int) -> npt.NDArray[np.float64]:
     times = video.frame_time_s
-    if times.shape[1] == pictures:
+    if times.shape == (len(video.spans_s), pictures):
         return times
+    if times.shape[1]:
+        raise ValueError(
+            f"video {video.video_id!r}: frame times are {times.shape}, expected {(len(video.spans_s), pictures)}"
+        )
     return np.full((len(video.spans_s), pictures), np.nan)
 
 
@@ -273,6 +284,11 @@ def _check_video(video: VideoFeatures, header: StoreHeader) -> None:
     n = len(video.spans_s)
     if n == 0:
         raise ValueError(f"video {video.video_id!r} has no segments")
+    if video.status not in VIDEO_STATUS:
+        raise ValueError(f"video {video.video_id!r}: status {video.status!r}; valid are {', '.join(VIDEO_STATUS)}")
+    for what, given in (("texts", video.segment_text), ("thumbnails", video.thumbnails)):
+        if given and len(given) != n:
+            raise ValueError(f"video {video.video_id!r} has {len(given)} {what} for {n} segments")
     if set(video.features) != set(header.encoders):
         raise ValueError(
             f"video {video.video_id!r} has features {sorted(video.features)}, expected {sorted(header.encoders)}"
@@ -281,5 +297,7 @@ def _check_video(video: VideoFeatures, header: StoreHeader) -> None:
         shape = video.features[modality].shape
         if shape != (n, spec.dim) or video.valid[modality].shape != (n,):
             raise ValueError(f"video {video.video_id!r}: {modality} features are {shape}, expected {(n, spec.dim)}")
-        if not np.isfinite(video.features[modality].astype(np.float16)).all():
+        with np.errstate(over="ignore"):
+            half = video.features[modality].astype(np.float16)
+        if not np.isfinite(half).all():
             raise ValueError(f"video {video.video_id!r}: {modality} features are not finite in half precision")

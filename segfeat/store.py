@@ -115,13 +115,12 @@ class FeatureStore:
             self.video_ids: npt.NDArray[np.object_] = self._strings("videos/id")
             self.offset: Int64 = self._file["videos/offset"][:]
             self.duration_s: Float64 = self._file["videos/duration_s"][:]
+            self._valid: dict[str, Bool] = {}
         except (KeyError, TypeError, ValueError) as error:
             self._file.close()
             if not isinstance(error, ValueError):
                 raise ValueError(f"{self.path}: not a complete segfeat store: {error.args[0]}") from error
             raise
-
-    # -- opening and closing ------------------------------------------------------------------------------------------
 
     def __enter__(self) -> FeatureStore:
         return self
@@ -167,11 +166,11 @@ class FeatureStore:
             spans_s=segments["span_s"][part],
             features={m: np.array(self.features(m)[part]) for m in self.encoders},
             valid={m: self.valid(m)[part] for m in self.encoders},
-            path=videos["path"].asstr()[row],
-            status=videos["status"].asstr()[row],
-            decoder=videos["decoder"].asstr()[row],
+            path=_text(videos["path"])[row],
+            status=_text(videos["status"])[row],
+            decoder=_text(videos["decoder"])[row],
             frame_time_s=segments["frame_time_s"][part],
-            segment_text=tuple(segments["text"].asstr()[part]),
+            segment_text=tuple(_text(segments["text"])[part]),
             thumbnails=thumbnails,
             size_bytes=int(videos["size_bytes"][row]),
             mtime_ns=int(videos["mtime_ns"][row]),
@@ -286,7 +285,7 @@ class FeatureStore:
     def failures(self) -> tuple[Failure, ...]:
         """The files that gave no video."""
         group = self._file["failures"]
-        columns = [group[name].asstr()[:] for name in ("path", "code", "message")]
+        columns = [_text(group[name])[:] for name in ("path", "code", "message")]
         numbers = [group[name][:].tolist() for name in ("size_bytes", "mtime_ns")]
         return tuple(Failure(*row) for row in zip(*columns, *numbers, strict=True))
 
@@ -318,16 +317,12 @@ class FeatureStore:
         }
         return StoreHeader(float(attributes["segment_s"]), json.loads(attributes["parameters"]), specs)
 
-    @cached_property
-    def _valid(self) -> dict[str, Bool]:
-        return {}
-
     def _check_modality(self, modality: str) -> None:
         if modality not in self.encoders:
             raise ValueError(f"{self.path}: no {modality} features; it has {', '.join(self.encoders) or 'none'}")
 
     def _strings(self, name: str) -> npt.NDArray[np.object_]:
-        return np.asarray(self._file[name].asstr()[:], dtype=object)
+        return np.asarray(_text(self._file[name])[:], dtype=object)
 
     def _mapped(self, name: str) -> npt.NDArray[Any]:
         dataset = self._file[name]
@@ -335,6 +330,11 @@ class FeatureStore:
         if offset is None:  # empty, or written by somebody who chunked it: right all the same, only slower
             return np.asarray(dataset[:])
         return np.memmap(self.path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
+
+
+def _text(dataset: h5py.Dataset) -> Any:
+    """A string dataset to be indexed for ``str``; file names that are no UTF-8 come back as Python spells them."""
+    return dataset.asstr("utf-8", "surrogateescape")
 
 
 def _plain(value: Any) -> Any:
