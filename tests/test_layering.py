@@ -1,0 +1,185 @@
+"""Who may import whom, and that asking for help stays light."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segfeat_cli.segfeat import COMMANDS as SEGFEAT_COMMANDS
+from segfeat_cli.segmodel import COMMANDS as SEGMODEL_COMMANDS
+
+ROOT = Path(__file__).parents[1]
+
+OURS = ("segfeat", "segmodel", "segfeat_cli")
+
+MAY_IMPORT = {
+    "segfeat": ("segfeat",),
+    "segmodel": (
+        "segmodel",
+        "segfeat.types",
+        "segfeat.store",
+        "segfeat.interactions",
+        "segfeat.segment",
+        "segfeat.decode",
+    ),
+    "segfeat_cli": OURS,
+}
+"""Package -> the names of ours that its modules may import, each with what lies below it."""
+
+HEAVY = {
+    "torch", "torchvision", "torchaudio", "av", "decord", "open_clip", "sentence_transformers", "transformers",
+    "pandas", "pyarrow", "h5py", "sklearn", "scipy", "fastapi", "uvicorn",
+}  # fmt: skip
+"""What neither ``import segfeat``, ``import segmodel`` nor any ``--help`` may load."""
+
+ADDRESS = re.compile(r"(segfeat|segmodel|segfeat_cli)(\.\w+)*:\w+")
+"""How registries name what they load on demand."""
+
+COMMANDS = {"segfeat": SEGFEAT_COMMANDS, "segmodel": SEGMODEL_COMMANDS}
+
+# -- who imports whom --------------------------------------------------------------------------------------------------
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its installed name."""
+    found = {}
+    for folder, package in (("segfeat", "segfeat"), ("segmodel", "segmodel"), ("cli", "segfeat_cli")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join([package, *(p for p in parts if p != "__init__")])] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imported(module: str, path: Path) -> Iterator[str]:
+    """Names of ours that a module imports or mentions as the address in a registry, written absolutely."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            # "from segfeat import store" imports segfeat.store, "from segfeat.store import FeatureStore" segfeat.store
+            yield from (full if (full := f"{base}.{alias.name}") in MODULES else base for alias in node.names)
+        elif isinstance(node, ast.Constant) and ADDRESS.fullmatch(str(node.value)):
+            yield str(node.value).partition(":")[0]
+
+
+def forbidden(module: str, names: Iterator[str]) -> list[str]:
+    allowed = MAY_IMPORT[module.partition(".")[0]]
+    return [
+        name
+        for name in names
+        if name.partition(".")[0] in OURS and not any(name == a or name.startswith(f"{a}.") for a in allowed)
+    ]
+
+
+def test_the_walk_sees_all_three_packages() -> None:
+    assert {name.partition(".")[0] for name in MODULES} == set(OURS)
+    assert {"segfeat.store", "segfeat.importers.log", "segmodel.models", "segfeat_cli.lazy"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_dependencies_point_one_way(module: str) -> None:
+    assert forbidden(module, imported(module, MODULES[module])) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("segfeat.a", "import segmodel.models"),
+        ("segfeat.a", "def f():\n    from segmodel import train"),
+        ("segfeat.a", "TABLE = {'x': 'segmodel.models:Paper'}"),
+        ("segfeat.a", "from segfeat_cli.run import run"),
+        ("segmodel.a", "from segfeat.shards import write_store"),
+        ("segmodel.a", "from segfeat import shards"),
+        ("segmodel.a", "import segfeat"),
+        ("segmodel.a", "from ..segfeat import shards"),
+        ("segmodel.a", "from segfeat_cli import run"),
+    ],
+)
+def test_a_wrong_import_would_be_found(tmp_path: Path, module: str, source: str) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(source)
+    names = list(imported(module, path))
+    assert forbidden(module, iter(names)) != []
+
+
+# -- light help --------------------------------------------------------------------------------------------------------
+
+ASK_FOR_HELP = """
+import importlib, json, sys
+group_name, heavy = sys.argv[1], set(json.loads(sys.argv[2]))
+module = importlib.import_module("segfeat_cli." + group_name)
+group = getattr(module, group_name)
+from click.testing import CliRunner
+seen = {}
+for command in [None, *module.COMMANDS]:
+    result = CliRunner().invoke(group, [*([command] if command else []), "--help"])
+    seen[command or ""] = {
+        "exit": result.exit_code,
+        "help": result.output,
+        "error": repr(result.exception) if result.exception else None,
+        "heavy": sorted(heavy & set(sys.modules)),
+    }
+    heavy -= set(sys.modules)
+print(json.dumps(seen))
+"""
+
+
+@pytest.fixture(scope="module")
+def help_of() -> dict[str, dict[str, dict[str, object]]]:
+    """What each command answers to ``--help``, and the heavy modules it was the first to load."""
+    answers = {}
+    for group in COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-c", ASK_FOR_HELP, group, json.dumps(sorted(HEAVY))], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        answers[group] = json.loads(done.stdout)
+    return answers
+
+
+@pytest.mark.parametrize(("group", "command"), [(g, c) for g, table in COMMANDS.items() for c in ["", *table]])
+def test_help_works_and_loads_nothing_heavy(
+    help_of: dict[str, dict[str, dict[str, object]]], group: str, command: str
+) -> None:
+    answer = help_of[group][command]
+    assert (answer["exit"], answer["error"]) == (0, None)
+    assert str(answer["help"]).startswith("Usage:")
+    assert answer["heavy"] == []
+
+
+@pytest.mark.parametrize("group", COMMANDS)
+def test_the_groups_help_lists_every_command(help_of: dict[str, dict[str, dict[str, object]]], group: str) -> None:
+    listed = re.findall(r"^  (\S+) ", str(help_of[group][""]["help"]).partition("Commands:")[2], re.MULTILINE)
+    assert listed == list(COMMANDS[group])
+
+
+@pytest.mark.parametrize("package", ["segfeat", "segmodel"])
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    code = f"import json, sys, {package}; print(json.dumps(sorted(set(sys.modules) & set({sorted(HEAVY)}))))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []
+
+
+def test_every_public_name_of_segfeat_can_be_had() -> None:
+    import segfeat
+
+    for name in segfeat.__all__:
+        assert getattr(segfeat, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = segfeat.nothing
