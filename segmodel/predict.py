@@ -84,16 +84,12 @@ def predict_pairs(
     ValueError
         If a pair's video is not in the store and the pair has no duration, or no pair can be predicted.
     """
+    pairs = pairs.with_durations(_durations_ms(store))
+    unknown = np.flatnonzero(pairs.duration_ms <= 0)
+    if len(unknown):
+        video = pairs.video_ids[pairs.video[unknown[0]]]
+        raise ValueError(f"pair {unknown[0] + 1}: video {video!r} is not in {store.path}, and the pair has no duration")
     data = run.config.dataset(store, pairs=pairs, history=history)
-    unknown = next((r for r in data.views.dropped if r == "unknown duration"), None)
-    if unknown:
-        known_s = {v: s for v, s in zip(store.video_ids.tolist(), store.duration_s.tolist(), strict=True)}
-        for row in np.flatnonzero(pairs.duration_ms <= 0):
-            video = pairs.video_ids[pairs.video[row]]
-            if video not in known_s:
-                raise ValueError(
-                    f"pair {row + 1}: video {video!r} is not in {store.path}, and the pair has no duration"
-                )
     if not len(data):
         reasons = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items())
         raise ValueError(f"no pair can be predicted: {reasons or 'there are none'}")
