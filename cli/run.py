@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -16,6 +17,10 @@ def run(group: click.Group) -> NoReturn:
     Exit codes: 0 finished, 1 the job could not run or nothing succeeded, 2 usage, 3 finished with failures under
     ``--strict``, 130 interrupted and resumable.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # File names of any bytes, and terminals of any encoding: what cannot be shown is escaped, never an error.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = group.main(standalone_mode=False)
     except click.UsageError as error:

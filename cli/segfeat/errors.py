@@ -21,7 +21,7 @@ def errors(store: Path, as_json: bool) -> None:
         failures = opened.failures
     if as_json:
         rows = [{**asdict(f), "meaning": FAILURE_CODES[f.code]} for f in failures]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(rows, indent=2))
         return
     for failure in failures:
         click.echo(f"{failure.path}\t{failure.code}\t{' '.join(failure.message.split())}")

@@ -39,7 +39,7 @@ def info(store: Path, as_json: bool, videos: bool | None) -> None:
         content = asdict(summary) | {"failed_files": [asdict(f) for f in failures]}
         if listed:
             content["video_table"] = [asdict(v) for v in table]
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(content, indent=2))
         return
     click.echo(_readable(summary))
     if table:
