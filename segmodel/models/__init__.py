@@ -23,6 +23,7 @@ MODELS: Mapping[str, str] = {
     "item-position": "positions:ItemPosition",
     "duration-position": "durations:DurationPosition",
     "duration-user-position": "durations:DurationUserPosition",
+    "gbdt-hazard": "gbdt:GbdtHazard",
 }
 """Name -> module (relative to this package) and class."""
 
