@@ -6,12 +6,13 @@ the project's root: ``python -m examples.world OUT``.
 
 from .config import WorldConfig
 from .maker import make_world
-from .reference import DurationPosition, oracle_nll
-from .simulate import World, simulate
+from .reference import DurationHazard, DurationPosition, oracle_nll
+from .simulation import World, simulate
 from .synthetic import content_features
 from .watchlog import exits, permute_ratios
 
 __all__ = [
+    "DurationHazard",
     "DurationPosition",
     "World",
     "WorldConfig",

@@ -50,8 +50,8 @@ class WorldConfig:
     cold_share: float = 0.25
     topics: int = 6
     seed: int = 0
-    min_s: float = 15.0
-    max_s: float = 40.0
+    min_s: float = 20.0
+    max_s: float = 35.0
     switch_chance: float = 0.55
     views: tuple[int, int] = (30, 51)
     history_views: tuple[int, int] = (20, 31)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from .scenes import SCENES
-from .simulate import SEGMENT_MS, World
+from .simulation import SEGMENT_MS, World
 from .sound import SAMPLE_RATE, play
 from .topics import TOPICS
 from .words import spoken, srt, title

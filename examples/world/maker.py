@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from .config import WorldConfig
-from .reference import DurationPosition, oracle_nll
-from .simulate import SEGMENT_MS, World, simulate
+from .reference import DurationHazard, DurationPosition, oracle_nll
+from .simulation import SEGMENT_MS, World, simulate
 from .watchlog import exits, permute_ratios
 
 
@@ -157,5 +157,6 @@ def summary(world: World, permute: bool = False) -> dict[str, Any]:
         "heldout_test_nats_per_view": {
             "oracle": round(float(oracle_nll(world, test).mean()), 4),
             "DurationPosition": round(float(DurationPosition.fit(train).nll(test).mean()), 4),
+            "DurationHazard": round(float(DurationHazard.fit(train).nll(test).mean()), 4),
         },
     }

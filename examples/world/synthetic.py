@@ -10,7 +10,7 @@ import numpy.typing as npt
 from segfeat.segment import segment_spans
 from segfeat.types import MODALITIES, Bool, VideoFeatures
 
-from .simulate import World
+from .simulation import World
 
 
 def content_features(world: World, dim: int = 16, noise: float = 0.5, seed: int = 0) -> list[VideoFeatures]:

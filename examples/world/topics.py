@@ -93,7 +93,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "desert",
-        Voice(165.0, (0, 1, 4, 5, 7, 8), 1.5, ((1, 1.0), (2, 0.5), (3, 0.5), (4, 0.25)), 0.8, (400, 700), 0.5, 5.0),
+        Voice(165.0, (0, 1, 4, 5, 7, 8), 1.5, ((1, 1.0), (2, 0.5), (3, 0.5), (4, 0.25)), 0.8, (1000, 1400), 0.5, 5.0),
         "desert dune camel sun cactus canyon dust oasis mirage heat rock caravan scorpion mesa drum nomad horizon tent",
     ),
 )

@@ -23,7 +23,7 @@ def _firs(rng: np.random.Generator, width: int, height: int, foot: float, tall: 
                     [(cx - size * 0.025) * k, (base - size * 0.2) * k, (cx + size * 0.025) * k, base * k], 255
                 )
                 for tier in range(4):
-                    top, low = base - size * (1 - 0.18 * tier), base - size * (0.62 - 0.18 * tier)
+                    top, low = base - size * (1 - 0.18 * tier), base - size * (0.57 - 0.18 * tier)
                     half = size * (0.11 + 0.055 * tier)
                     pen.polygon([(cx * k, top * k), ((cx - half) * k, low * k), ((cx + half) * k, low * k)], fill=255)
 
