@@ -34,14 +34,18 @@ def adds_up(packet: Packet, length_size: int) -> bool:
     return at == size
 
 
-def length_mismatch(stream: VideoStream, duration_s: float) -> str:
-    """What the stream's header says about its length where its packets disagree; empty where they agree."""
+def length_mismatch(stream: VideoStream, start_s: float, duration_s: float) -> str:
+    """What the stream's header says about its length where its packets disagree; empty where they agree.
+
+    Headers count from the first picture or from the container's zero, so either reading will do.
+    """
     stated_s = 0.0
     if stream.duration and stream.time_base:
         stated_s = float(stream.duration * stream.time_base)
     elif "DURATION" in stream.metadata:
         stated_s = _clock_s(stream.metadata["DURATION"])
-    if not stated_s or abs(stated_s - duration_s) <= max(_SHORT_S, 0.1 * stated_s):
+    off_s = min(abs(stated_s - duration_s), abs(stated_s - duration_s - start_s))
+    if not stated_s or off_s <= max(_SHORT_S, 0.1 * stated_s):
         return ""
     return f"{duration_s:.3f} s of {stated_s:.3f} s"
 

@@ -62,12 +62,18 @@ class PacketTable:
 
         Pictures shown before a keyframe but stored after it (open GOP) lean on the group before.
         """
-        before = np.flatnonzero(self.keyframe[: index + 1] & (self.pts[: index + 1] <= self.pts[index]))
+        before = np.flatnonzero(self.keyframe[: index + 1])
+        before = before[self.pts[before] <= self.pts[index]]
         return int(before[-1]) if len(before) else 0
 
+    def has_leading_pictures(self) -> bool:
+        """Whether some picture is shown before a keyframe that is stored before it."""
+        newest_key = np.maximum.accumulate(np.where(self.keyframe, self.pts, np.iinfo(np.int64).min))
+        return bool(np.any(self.pts < newest_key))
 
-def read_table(packets: Iterable[Packet]) -> PacketTable:
-    """Collect the table; packets without any timestamp leave it inexact and count as one tick after the one before."""
+
+def read_table(packets: Iterable[Packet], nominal: int) -> PacketTable:
+    """Collect the table; packets without any timestamp leave it inexact and follow the one before by ``nominal``."""
     pts: list[int] = []
     duration: list[int] = []
     keyframe: list[bool] = []
@@ -77,7 +83,7 @@ def read_table(packets: Iterable[Packet]) -> PacketTable:
         stamp = packet.pts
         if stamp is None:
             complete = False
-            stamp = packet.dts if packet.dts is not None else (pts[-1] + max(duration[-1], 1) if pts else 0)
+            stamp = packet.dts if packet.dts is not None else (pts[-1] + nominal if pts else 0)
         pts.append(stamp)
         duration.append(packet.duration or 0)
         keyframe.append(packet.is_keyframe)

@@ -47,17 +47,17 @@ class PyAVReader:
             self._nominal = max(1, round(1 / (fps * self._tick)))
             first = _FirstFrame(stream)
             source = _checked(packets(container, stream, self._damage.note), stream, self._damage)
-            self._table = read_table(first.watch(source))
+            self.table = read_table(first.watch(source), self._nominal)
             frame = first.frame
             if frame is None:
                 raise DecodeError("no_frames", f"{path}: no picture of the {stream.name} stream can be decoded")
-            self._display = read_display(frame, stream.sample_aspect_ratio)
-            self._start = self._table.start if self._table.exact else _stamp(frame)
+            self.display = read_display(frame, stream.sample_aspect_ratio)
+            self._start = self.table.start if self.table.exact else _stamp(frame)
             self.info = MediaInfo(
-                duration_s=float(max(1, self._table.end(self._nominal) - self._start) * self._tick),
-                width=self._display.size[0],
-                height=self._display.size[1],
-                rotation_deg=self._display.rotation_deg,
+                duration_s=float(max(1, self.table.end(self._nominal) - self._start) * self._tick),
+                width=self.display.size[0],
+                height=self.display.size[1],
+                rotation_deg=self.display.rotation_deg,
                 codec=stream.codec_context.name,
                 fps=float(fps),
                 has_audio=audio is not None,
@@ -65,7 +65,7 @@ class PyAVReader:
                 audio_sample_rate=audio.sample_rate if audio else 0,
                 has_subtitles=text is not None,
             )
-            if mismatch := length_mismatch(stream, self.info.duration_s):
+            if mismatch := length_mismatch(stream, float(self._start * self._tick), self.info.duration_s):
                 self._damage.note("the picture is not as long as its header says", mismatch)
 
     @property
@@ -80,7 +80,7 @@ class PyAVReader:
             raise ValueError("times of pictures must ascend")
         if short_side is not None and short_side < 1:
             raise ValueError(f"the shorter side must be at least 1 pixel, not {short_side}")
-        return self._frames(times, _Painter(self._display.scaled(short_side), self._start, self._tick))
+        return self._frames(times, _Painter(self.display.scaled(short_side), self._start, self._tick))
 
     def audio(self, spans_s: Float64, sample_rate: int) -> Iterator[Float32]:
         """See `VideoReader.audio`."""
@@ -95,8 +95,8 @@ class PyAVReader:
 
     def _frames(self, times: Float64, painter: _Painter) -> Iterator[Frame | None]:
         given = 0
-        if self._table.exact and self._stamps is None:
-            targets = self._on_screen(self._table.timeline, times)
+        if self.table.exact and self._stamps is None:
+            targets = self._on_screen(self.table.timeline, times)
             try:
                 for frame in self._guided(targets, painter):
                     yield frame
@@ -111,7 +111,7 @@ class PyAVReader:
             stream = choose_video(container, self.path)
             distinct, repeats = np.unique(targets, return_counts=True)
             pictures = guided_pass(
-                packets(container, stream, _off_track), stream.codec_context, self._table, distinct.tolist()
+                packets(container, stream, _off_track), stream.codec_context, self.table, distinct.tolist()
             )
             for (stamp, picture), count in zip(pictures, repeats.tolist(), strict=True):
                 frame = painter.paint(picture, stamp)
@@ -141,8 +141,8 @@ class PyAVReader:
         order = np.argsort(stamps, kind="stable")
         ranked = stamps[order]
         rank = np.clip(np.searchsorted(ranked, self._ticks(times), "right") - 1, 0, None)
-        if self._table.exact:
-            missed = np.abs(self._on_screen(self._table.timeline, times) - ranked[rank]) * float(self._tick)
+        if self.table.exact:
+            missed = np.abs(self._on_screen(self.table.timeline, times) - ranked[rank]) * float(self._tick)
             return np.where(missed <= NEAR_S, order[rank], -1)
         return order[rank]
 
