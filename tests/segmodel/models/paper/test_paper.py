@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from segmodel.losses import hazard_loss, intra_video_loss, watched_loss
 from segmodel.models.paper.decoder import BilinearFusion, PositionBias, SegmentInterestDecoder
 from segmodel.models.paper.encoder import CrossAttention, UserVideoEncoder
@@ -61,7 +62,12 @@ def test_no_history_at_all_is_finite() -> None:
 
 def test_the_last_layer_decides() -> None:
     encoder = UserVideoEncoder(d=8, heads=2, layers=3, dropout=0.0).eval()
-    inputs = (_tokens(1, 2, 8), torch.ones(1, 2, dtype=torch.bool), _tokens(1, 3, 8), torch.ones(1, 3, dtype=torch.bool))
+    inputs = (
+        _tokens(1, 2, 8),
+        torch.ones(1, 2, dtype=torch.bool),
+        _tokens(1, 3, 8),
+        torch.ones(1, 3, dtype=torch.bool),
+    )
     before = encoder(*inputs)
     with torch.no_grad():
         encoder.layers[-1].video.feed_norm.bias += 1.0
