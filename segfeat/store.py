@@ -6,6 +6,7 @@ is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.
 ======================================  ==============  ==============================================================
 ``/videos/id``                          str (V,)        unique
 ``/videos/path``                        str (V,)        relative to the scanned root; empty where there is no raw video
+``/videos/title``                       str (V,)        from the metadata; empty where there is none
 ``/videos/duration_s``                  f64 (V,)        length of the picture
 ``/videos/offset``                      i64 (V+1,)      segments of video v are rows offset[v] .. offset[v+1]-1
 ``/videos/status``                      str (V,)        ``ok`` or ``partial`` (some of it could not be decoded)
@@ -26,7 +27,8 @@ duration_ms``
 ======================================  ==============  ==============================================================
 
 File attributes: ``format`` = "segfeat", ``format_version``, ``segment_s``, ``parameters`` (JSON: everything else that
-decides the content), ``content_hash`` (SHA-256 over all datasets and specs: equal hashes mean equal content).
+decides the content), ``content_hash`` (SHA-256 over all datasets and specs: equal hashes mean equal content), ``root``
+(the folder that paths are relative to, as an absolute path; not part of the content, empty where there is none).
 A file is written once under a temporary name and renamed; it is never changed in place.
 """
 
@@ -112,6 +114,7 @@ class FeatureStore:
             self.header = self._read_header()
             self.format_version = int(self._file.attrs["format_version"])
             self.content_hash = str(self._file.attrs["content_hash"])
+            self.root = str(self._file.attrs["root"])
             self.video_ids: npt.NDArray[np.object_] = self._strings("videos/id")
             self.offset: Int64 = self._file["videos/offset"][:]
             self.duration_s: Float64 = self._file["videos/duration_s"][:]
@@ -137,8 +140,6 @@ class FeatureStore:
     def __repr__(self) -> str:
         columns = ", ".join(f"{m} {s.name} {s.dim}-d" for m, s in self.encoders.items()) or "no features"
         return f"<FeatureStore {self.path.name}: {len(self):,} videos, {self.segment_total:,} segments; {columns}>"
-
-    # -- videos -------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.video_ids)
@@ -167,6 +168,7 @@ class FeatureStore:
             features={m: np.array(self.features(m)[part]) for m in self.encoders},
             valid={m: self.valid(m)[part] for m in self.encoders},
             path=_text(videos["path"])[row],
+            title=_text(videos["title"])[row],
             status=_text(videos["status"])[row],
             decoder=_text(videos["decoder"])[row],
             frame_time_s=segments["frame_time_s"][part],
@@ -202,6 +204,11 @@ class FeatureStore:
         return self._strings("videos/path")
 
     @cached_property
+    def titles(self) -> npt.NDArray[np.object_]:
+        """(V,) what the metadata said about each video; empty where there was none."""
+        return self._strings("videos/title")
+
+    @cached_property
     def status(self) -> npt.NDArray[np.object_]:
         """(V,) ``ok`` or ``partial``."""
         return self._strings("videos/status")
@@ -220,8 +227,6 @@ class FeatureStore:
     def source_stat(self) -> Int64:
         """(V, 2): size in bytes and mtime in ns of each source file when it was read."""
         return np.stack([self._file["videos/size_bytes"][:], self._file["videos/mtime_ns"][:]], axis=1)
-
-    # -- features -----------------------------------------------------------------------------------------------------
 
     @property
     def encoders(self) -> Mapping[str, EncoderSpec]:
@@ -279,8 +284,6 @@ class FeatureStore:
         values[~valid] = 0.0
         return values, valid
 
-    # -- what else is in the file -------------------------------------------------------------------------------------
-
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
         """The files that gave no video."""
@@ -297,8 +300,6 @@ class FeatureStore:
         group = self._file["interactions"]
         columns = [group[name][:] for name in ("user", "video", "time_ms", "watch_ms", "duration_ms")]
         return Interactions(self._strings("interactions/user_id"), self._strings("interactions/video_id"), *columns)
-
-    # -- reading ------------------------------------------------------------------------------------------------------
 
     def _read_header(self) -> StoreHeader:
         attributes = self._file.attrs

@@ -138,6 +138,8 @@ class VideoFeatures:
         False where the segment has no such material (no sound, no text); the zeros there mean nothing.
     path : str
         Path relative to the scanned root; empty for videos that came from a log alone.
+    title : str
+        What the metadata says about the video; empty where there is none.
     status : {"ok", "partial"}
         ``partial``: some of the material could not be decoded.
     decoder : str
@@ -158,6 +160,7 @@ class VideoFeatures:
     features: dict[str, npt.NDArray[Any]]
     valid: dict[str, Bool]
     path: str = ""
+    title: str = ""
     status: str = "ok"
     decoder: str = ""
     frame_time_s: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
