@@ -5,7 +5,7 @@ the project's root: ``python -m examples.world OUT``.
 """
 
 from .config import WorldConfig
-from .maker import make_world
+from .maker import make_world, write_logs
 from .reference import DurationHazard, DurationPosition, oracle_nll
 from .simulation import World, simulate
 from .synthetic import content_features
@@ -22,4 +22,5 @@ __all__ = [
     "oracle_nll",
     "permute_ratios",
     "simulate",
+    "write_logs",
 ]

@@ -56,7 +56,7 @@ class WorldConfig:
     views: tuple[int, int] = (30, 51)
     history_views: tuple[int, int] = (20, 31)
     test_views: tuple[int, int] = (15, 26)
-    liking: float = 1.0
+    liking: float = 1.1
     appeal: float = 0.3
     patience: float = 0.3
     first_hazard: float = 0.18
