@@ -77,7 +77,7 @@ def make_video() -> Callable[..., VideoFeatures]:
             valid[modality] = rng.random(n) < 0.7
             features[modality] = (rng.normal(size=(n, dim)) * valid[modality][:, None]).astype(np.float16)
         given = {"frame_time_s": spans_s.mean(axis=1, keepdims=True), **fields}
-        return VideoFeatures(video_id, duration_s, spans_s, features, valid, **given)  # type: ignore[arg-type]
+        return VideoFeatures(video_id, duration_s, spans_s, features, valid, **given)
 
     return make
 
@@ -88,7 +88,7 @@ def make_spec() -> Callable[..., EncoderSpec]:
 
     def make(modality: str = "visual", dim: int = 4, **fields: str) -> EncoderSpec:
         words = {"name": f"test:{modality}", "model": "none", "weights": "none", "pooling": "mean", **fields}
-        return EncoderSpec(modality=modality, dim=dim, **words)  # type: ignore[arg-type]
+        return EncoderSpec(modality=modality, dim=dim, **words)
 
     return make
 

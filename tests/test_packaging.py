@@ -18,7 +18,7 @@ FOLDERS = {"segfeat": "segfeat", "segmodel": "segmodel", "cli": "segfeat_cli"}
 
 
 def run(*command: object, **options: object) -> str:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return str(done.stdout)
 

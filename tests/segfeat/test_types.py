@@ -14,7 +14,7 @@ SPEC = EncoderSpec("open_clip:ViT-B-32@x", "visual", 512, "ViT-B-32", "x sha256:
 
 def test_spec_refuses_an_unknown_modality_and_names_the_valid_ones() -> None:
     with pytest.raises(ValueError, match=r"'smell'.*visual, audio, text"):
-        EncoderSpec("a", "smell", 3, "m", "w", "p")  # type: ignore[arg-type]
+        EncoderSpec("a", "smell", 3, "m", "w", "p")
 
 
 def test_spec_refuses_zero_dimensions() -> None:

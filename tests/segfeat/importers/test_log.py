@@ -87,18 +87,33 @@ def test_kuairand_and_csv_read_the_same_rows(kuairand: Path, tmp_path: Path) -> 
         assert (summary.views, summary.users, summary.videos, summary.segments, summary.completed) == (2, 2, 1, 3, 1)
 
 
-def test_many_shards_give_the_same_store_as_one(
-    segmm_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = import_log("segmm", segmm_csv, tmp_path / "whole.h5")
-    monkeypatch.setattr(log_module, "SHARD_SEGMENTS", 9_000)
-    parts = import_log("segmm", segmm_csv, tmp_path / "parts.h5")
+def test_many_shards_give_the_same_store_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{i % 7},v{i % 60},{i},{5000 + 997 * (i % 60)},{100 * i + 1}" for i in range(200)]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["user_id,video_id,time_ms,duration_ms,watch_ms", *rows]))
+    whole = import_log("csv", path, tmp_path / "whole.h5")
+    monkeypatch.setattr(log_module, "SHARD_SEGMENTS", 50)
+    parts = import_log("csv", path, tmp_path / "parts.h5")
     assert parts == whole
-    assert whole.segments == 56_191
+    assert whole.videos == 60
     with open_store(tmp_path / "whole.h5") as one, open_store(tmp_path / "parts.h5") as other:
         assert one.content_hash == other.content_hash
-        assert len(one) == len(set(one)) == whole.videos
-        assert one.offset.tolist() == np.cumsum([0, *(segment_count(s) for s in one.duration_s)]).tolist()
+        assert list(one) == [f"v{i}" for i in range(60)]
+        assert whole.segments == one.segment_total > 5 * log_module.SHARD_SEGMENTS
+
+
+def test_real_segmm_import(segmm_csv: Path, tmp_path: Path) -> None:
+    summary = import_log("segmm", segmm_csv, tmp_path / "store.h5")
+    assert (summary.rows_read, summary.views, summary.users) == (6990, 6990, 29)
+    assert (summary.videos, summary.segments, summary.completed) == (6568, 56_191, 2285)
+    with open_store(tmp_path / "store.h5") as store:
+        assert store.offset.tolist() == np.cumsum([0, *(segment_count(s) for s in store.duration_s)]).tolist()
+
+
+def test_real_kuairand_import(kuairand_csv: Path, tmp_path: Path) -> None:
+    summary = import_log("kuairand", kuairand_csv, tmp_path / "store.h5")
+    assert (summary.rows_read, summary.views, summary.users) == (27_086, 20_618, 508)
+    assert (summary.videos, summary.segments) == (5137, 48_140)
 
 
 def test_segment_length_and_longest_duration_can_be_chosen(segmm: Path, tmp_path: Path) -> None:
