@@ -130,7 +130,7 @@ def _layout(file: h5py.File, header: StoreHeader, outlines: Sequence[_Outline]) 
     for modality, spec in header.encoders.items():
         layout[f"features/{modality}"] = ((t, spec.dim), np.float16)
         layout[f"valid/{modality}"] = ((t,), np.bool_)
-    if any(o.thumbnail_sizes is not None and len(o.sizes) for o in outlines):
+    if any(o.thumbnail_sizes is not None and o.thumbnail_sizes.any() for o in outlines):
         lengths = [
             np.zeros(o.sizes.sum(), np.int64) if o.thumbnail_sizes is None else o.thumbnail_sizes for o in outlines
         ]
@@ -155,7 +155,7 @@ def _append(source: h5py.File, target: h5py.File, outline: _Outline, at: dict[st
         _copy(source["segments/frame_time_s"], times, outline.segments, at["segments"])
     elif times.shape[1]:  # an imported part knows no picture times
         times[at["segments"] : at["segments"] + n] = np.nan
-    if outline.thumbnail_sizes is not None and n:
+    if outline.thumbnail_sizes is not None and outline.thumbnail_sizes.any():
         ends = source["thumbnails/offset"][:]
         blobs = [(int(ends[a]), int(ends[b])) for a, b in outline.segments]
         _copy(source["thumbnails/data"], target["thumbnails/data"], blobs, at["thumbnails"], hdf5.COPY_ROWS * 64)

@@ -59,7 +59,7 @@ def write_store(
     for modality, spec in header.encoders.items():
         columns[f"features/{modality}"] = _stacked([v.features[modality] for v in videos], (0, spec.dim), np.float16)
         columns[f"valid/{modality}"] = _stacked([v.valid[modality] for v in videos], (0,), np.bool_)
-    if any(v.thumbnails for v in videos):
+    if any(any(v.thumbnails) for v in videos):
         blobs = [b for v in videos for b in (v.thumbnails or (b"",) * len(v.spans_s))]
         columns["thumbnails/offset"] = np.concatenate([[0], np.cumsum([len(b) for b in blobs])]).astype(np.int64)
         columns["thumbnails/data"] = np.frombuffer(b"".join(blobs), dtype=np.uint8)

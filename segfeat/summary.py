@@ -62,6 +62,7 @@ class StoreSummary:
     """A store in numbers; see the attributes of its parts."""
 
     path: str
+    root: str
     format_version: int
     content_hash: str
     file_bytes: int
@@ -81,6 +82,7 @@ def summarise(store: FeatureStore) -> StoreSummary:
     """Count what a store holds."""
     return StoreSummary(
         path=str(store.path),
+        root=store.root,
         format_version=store.format_version,
         content_hash=store.content_hash,
         file_bytes=store.path.stat().st_size,

@@ -52,7 +52,7 @@ def _readable(summary: StoreSummary) -> str:
     partial = f", {summary.partial_videos:,} of them partial" if summary.partial_videos else ""
     lines = [
         summary.path,
-        f"videos        {summary.videos:,}{partial}",
+        f"videos        {summary.videos:,}{partial}{f', from {summary.root}' if summary.root else ''}",
         f"segments      {summary.segments:,} of {summary.segment_s:g} s",
         f"length        {summary.hours:.2f} hours",
     ]

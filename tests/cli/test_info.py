@@ -32,7 +32,7 @@ def store(
     odd = b"odd \xff.mp4".decode("utf-8", "surrogateescape")
     failures = [Failure("b.mp4", "no_frames", "nothing\ndecodes"), Failure(odd, "empty_file", "0 bytes")]
     log = make_log(("u", "loud", 1, 12_000, 12_000), ("v", "gone", 1, 5, 9_000))
-    write_store(tmp_path / "store.h5", header, [loud, mute], failures, log)
+    write_store(tmp_path / "store.h5", header, [loud, mute], failures, log, root="/films")
     return tmp_path / "store.h5"
 
 
@@ -44,7 +44,7 @@ def test_the_overview(cli: Cli, store: Path) -> None:
     overview, table, hint = answer.out.split("\n\n")
     assert overview.splitlines() == [
         str(store),
-        "videos        2, 1 of them partial",
+        "videos        2, 1 of them partial, from /films",
         "segments      4 of 5 s",
         "length        0.00 hours",
         "audio         test:audio, 2 dimensions",

@@ -1,23 +1,18 @@
-"""Writing and merging stores: all or nothing, and a merge of shards is the store written at once."""
+"""Writing stores: all or nothing, hashed by content, and nothing that does not fit."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from segfeat import hdf5, merge, shards
-from segfeat.interactions import Interactions
-from segfeat.merge import merge_stores
+from segfeat import hdf5, shards
 from segfeat.shards import write_store
 from segfeat.store import Failure, open_store
 from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
@@ -41,109 +36,6 @@ def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
-# -- merging -----------------------------------------------------------------------------------------------------------
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
-@given(st.lists(st.floats(0.5, 30.0), max_size=7), st.lists(st.integers(0, 7), max_size=3), st.booleans())
-def test_merged_shards_are_the_store_written_at_once(
-    tmp_path: Path,
-    header: StoreHeader,
-    make_video: Make,
-    make_log: Callable[..., Interactions],
-    durations_s: list[float],
-    cuts: list[int],
-    with_thumbnails: bool,
-) -> None:
-    videos = []
-    for i, duration_s in enumerate(durations_s):
-        video = make_video(f"v{i}", duration_s, DIMS, seed=i, path=f"{i}.mp4", size_bytes=i)
-        pictures = tuple(b"w" * (i + k) for k in range(len(video.spans_s))) if with_thumbnails and i % 2 else ()
-        videos.append(replace(video, thumbnails=pictures, segment_text=("t",) * len(video.spans_s)))
-    failures = [Failure(f"bad{i}.mp4", "no_frames", "none", i, i) for i in range(len(cuts))]
-    log = make_log(("u", "v0", 1, 5, 9))
-
-    write_store(tmp_path / "whole.h5", header, videos, failures, log)
-    bounds = [0, *sorted(min(c, len(videos)) for c in cuts), len(videos)]
-    parts = []
-    for k, (start, end) in enumerate(pairwise(bounds)):
-        parts.append(tmp_path / f"part{k}.h5")
-        write_store(parts[-1], header, videos[start:end], failures[k : k + 1])
-    merge_stores(parts, tmp_path / "merged.h5", interactions=log)
-
-    assert content_hash(tmp_path / "merged.h5") == content_hash(tmp_path / "whole.h5")
-    with open_store(tmp_path / "merged.h5") as merged, open_store(tmp_path / "whole.h5") as whole:
-        assert list(merged) == list(whole)
-        np.testing.assert_array_equal(merged.features("visual"), whole.features("visual"))
-        assert merged.failures == whole.failures
-        for video in videos:
-            assert merged[video.video_id].thumbnails == whole[video.video_id].thumbnails
-
-
-def test_large_parts_are_copied_block_by_block(
-    tmp_path: Path, header: StoreHeader, make_video: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    videos = [make_video(f"v{i}", 31.0, DIMS, seed=i) for i in range(5)]
-    write_store(tmp_path / "whole.h5", header, videos)
-    expected = content_hash(tmp_path / "whole.h5")
-    monkeypatch.setattr(hdf5, "COPY_ROWS", 4)
-    write_store(tmp_path / "a.h5", header, videos[:3])
-    write_store(tmp_path / "b.h5", header, videos[3:])
-    merge_stores([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
-    monkeypatch.undo()
-    with open_store(tmp_path / "merged.h5") as merged, open_store(tmp_path / "whole.h5") as whole:
-        np.testing.assert_array_equal(merged.features("visual"), whole.features("visual"))
-        assert merged.content_hash == expected
-
-
-def test_a_store_can_be_merged_onto_itself(tmp_path: Path, header: StoreHeader, make_video: Make) -> None:
-    out = tmp_path / "out.h5"
-    write_store(out, header, [make_video("old", 12.0, DIMS)])
-    write_store(tmp_path / "more.h5", header, [make_video("new", 3.0, DIMS)])
-    merge_stores([out, tmp_path / "more.h5"], out)
-    with open_store(out) as store:
-        assert list(store) == ["old", "new"]
-
-
-def test_parts_without_picture_times_join_those_with(tmp_path: Path, header: StoreHeader, make_video: Make) -> None:
-    write_store(tmp_path / "a.h5", header, [make_video("a", 7.0, DIMS, frame_time_s=np.zeros((2, 0)))])
-    write_store(tmp_path / "b.h5", header, [make_video("b", 7.0, DIMS)])
-    merge_stores([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
-    with open_store(tmp_path / "merged.h5") as store:
-        assert np.isnan(store["a"].frame_time_s).all()
-        assert store["b"].frame_time_s.tolist() == [[2.5], [6.0]]
-
-
-def test_parts_with_other_headers_are_refused_and_the_setting_is_named(
-    tmp_path: Path, header: StoreHeader, make_video: Make, make_spec: Callable[..., EncoderSpec]
-) -> None:
-    write_store(tmp_path / "a.h5", header, [make_video("a", 7.0, DIMS)])
-    other = replace(header, encoders={"visual": make_spec("visual", 4, weights="other")})
-    write_store(tmp_path / "b.h5", other, [make_video("b", 7.0, DIMS)])
-    with pytest.raises(ValueError, match=r"b\.h5 cannot join .*a\.h5: visual encoder weights: 'none' against 'other'"):
-        merge_stores([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
-    assert names(tmp_path) == ["a.h5", "b.h5"]
-
-
-def test_one_video_in_two_parts_names_both(tmp_path: Path, header: StoreHeader, make_video: Make) -> None:
-    for name in ("a.h5", "b.h5"):
-        write_store(tmp_path / name, header, [make_video("same", 7.0, DIMS)])
-    with pytest.raises(ValueError, match=r"video 'same' stands both in .*a\.h5 and in .*b\.h5"):
-        merge_stores([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
-    assert names(tmp_path) == ["a.h5", "b.h5"]
-
-
-def test_merging_nothing_needs_a_header(tmp_path: Path, header: StoreHeader) -> None:
-    with pytest.raises(ValueError, match="nothing to merge"):
-        merge_stores([], tmp_path / "merged.h5")
-    merge_stores([], tmp_path / "merged.h5", header=header)
-    with open_store(tmp_path / "merged.h5") as store:
-        assert store.header == header
-
-
-# -- the content hash --------------------------------------------------------------------------------------------------
-
-
 def test_the_hash_follows_the_content_and_nothing_else(tmp_path: Path, header: StoreHeader, make_video: Make) -> None:
     video = make_video("a", 12.0, DIMS, seed=1)
     changed = video.features["visual"].copy()
@@ -155,6 +47,7 @@ def test_the_hash_follows_the_content_and_nothing_else(tmp_path: Path, header: S
         "text": (header, replace(video, segment_text=("a", "", "")), ()),
         "status": (header, replace(video, status="partial"), ()),
         "moved text": (header, replace(video, segment_text=("", "a", "")), ()),
+        "title": (header, replace(video, title="a"), ()),
         "parameter": (replace(header, parameters={"x": 1}), video, ()),
         "failure": (header, video, (Failure("b", "timeout", ""),)),
     }
@@ -163,7 +56,7 @@ def test_the_hash_follows_the_content_and_nothing_else(tmp_path: Path, header: S
         write_store(tmp_path / f"{name}.h5", its_header, [its_video], its_failures)
         hashes[name] = content_hash(tmp_path / f"{name}.h5")
     assert len(set(hashes.values())) == len(variants)
-    write_store(tmp_path / "again.h5", header, [make_video("a", 12.0, DIMS, seed=1)])
+    write_store(tmp_path / "again.h5", header, [make_video("a", 12.0, DIMS, seed=1)], root="/somewhere/else")
     assert content_hash(tmp_path / "again.h5") == hashes["same"]
 
 
@@ -240,20 +133,6 @@ def test_a_failure_while_writing_leaves_what_was_there(
     monkeypatch.undo()
     assert names(tmp_path) == (["store.h5"] if existing else [])
     assert (out.read_bytes() if existing else None) == before
-
-
-def test_an_interruption_while_merging_leaves_no_file(
-    tmp_path: Path, header: StoreHeader, make_video: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_store(tmp_path / "a.h5", header, [make_video("a", 7.0, DIMS)])
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(merge, "_copy", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        merge_stores([tmp_path / "a.h5"], tmp_path / "merged.h5")
-    assert names(tmp_path) == ["a.h5"]
 
 
 def test_the_file_is_synced_before_it_gets_its_name(

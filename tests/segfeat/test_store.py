@@ -30,7 +30,7 @@ def header(make_spec: Callable[..., EncoderSpec]) -> StoreHeader:
 def store_path(tmp_path: Path, header: StoreHeader, make_video: Make, make_log: Callable[..., Interactions]) -> Path:
     """Three videos of 3, 1 and 2 segments, two failures, a log."""
     videos = [
-        make_video("a", 12.0, DIMS, seed=1, path="x/a.mp4", decoder="pyav", size_bytes=9, mtime_ns=2**62),
+        make_video("a", 12.0, DIMS, seed=1, path="x/a.mp4", title="Ä", decoder="pyav", size_bytes=9, mtime_ns=2**62),
         make_video("ß 短", 0.3, DIMS, seed=2, status="partial", segment_text=("Wörter, 字",)),
         make_video("c", 10.0, DIMS, seed=3, thumbnails=(b"one", b"")),
     ]
@@ -41,7 +41,7 @@ def store_path(tmp_path: Path, header: StoreHeader, make_video: Make, make_log: 
 
 
 def assert_same(left: VideoFeatures, right: VideoFeatures) -> None:
-    for name in ("video_id", "duration_s", "path", "status", "decoder", "size_bytes", "mtime_ns"):
+    for name in ("video_id", "duration_s", "path", "title", "status", "decoder", "size_bytes", "mtime_ns"):
         assert getattr(left, name) == getattr(right, name), name
     np.testing.assert_array_equal(left.spans_s, right.spans_s)
     np.testing.assert_array_equal(left.frame_time_s, right.frame_time_s)
@@ -98,7 +98,9 @@ def test_everything_else_comes_back(store_path: Path, header: StoreHeader) -> No
         assert "b" not in store
         assert store.offset.tolist() == [0, 3, 4, 6]
         assert store.paths.tolist() == ["x/a.mp4", "", ""]
+        assert store.titles.tolist() == ["Ä", "", ""]
         assert store.status.tolist() == ["ok", "partial", "ok"]
+        assert store.root == ""
         assert store.decoders.tolist() == ["pyav", "", ""]
         assert store.segment_text.tolist() == ["", "", "", "Wörter, 字", "", ""]
         assert store.source_stat.tolist() == [[9, 2**62], [0, 0], [0, 0]]
@@ -122,8 +124,9 @@ def test_file_names_of_any_bytes_and_text_with_nul_can_be_kept(
 ) -> None:
     odd = b"odd \xff.mp4".decode("utf-8", "surrogateescape")
     video = make_video("a", 3.0, DIMS, path=odd, segment_text=("one\0two",))
-    write_store(tmp_path / "store.h5", header, [video], [Failure(odd, "no_frames", "")])
+    write_store(tmp_path / "store.h5", header, [video], [Failure(odd, "no_frames", "")], root=f"/{odd}")
     with open_store(tmp_path / "store.h5") as store:
+        assert store.root == f"/{odd}"
         assert store["a"].path == store.paths[0] == store.failures[0].path == odd
         assert store["a"].segment_text == ("one\ufffdtwo",)
 
@@ -268,7 +271,7 @@ def test_stores_that_lack_a_part_are_refused(store_path: Path, missing: str) -> 
     refused(store_path, "not a complete segfeat store")
 
 
-@pytest.mark.parametrize("missing", ["content_hash", "format_version", "segment_s", "parameters"])
+@pytest.mark.parametrize("missing", ["content_hash", "format_version", "segment_s", "parameters", "root"])
 def test_stores_that_lack_an_attribute_are_refused(store_path: Path, missing: str) -> None:
     with h5py.File(store_path, "r+") as file:
         del file.attrs[missing]
