@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 WIDTH, HEIGHT, FPS = 128, 96, 25
 _BITS = [(row, col) for row in range(4) for col in range(4) if (row, col) not in {(0, 0), (0, 3), (3, 0), (3, 3)}]
@@ -27,7 +28,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Picture:
     """How the video stream is encoded; ``pts`` in ticks of 1 / (40 * fps) s, evenly spaced if empty.
 
-    ``rotation`` is the clockwise turn that players must apply.
+    ``rotation`` is the clockwise turn that players must apply, ``mirrored`` a left-right swap.
     """
 
     count: int = 75
@@ -40,6 +41,7 @@ class Picture:
     pts: Sequence[int] = ()
     offset_s: float = 0.0
     rotation: int = 0
+    mirrored: bool = False
     sample_aspect: Fraction | None = None
     first_number: int = 0
     default: bool = True
@@ -139,7 +141,7 @@ def _video_packets(container: Any, picture: Picture, lead: float) -> Callable[[]
         extra = f":keyint={picture.gop}:min-keyint={picture.gop}:scenecut=0:bframes={picture.b_frames}:log-level=none"
         options["x265-params"] = options.get("x265-params", "open-gop=0") + extra + ":pools=none:frame-threads=1"
     if picture.codec == "libsvtav1":
-        options.setdefault("preset", "12")
+        options = {"preset": "7", "crf": "15"} | options
     if picture.codec.startswith("libvpx"):
         options |= {"deadline": "realtime", "cpu-used": "8"}
     stream = container.add_stream(picture.codec, rate=picture.fps, options=options)
@@ -149,15 +151,15 @@ def _video_packets(container: Any, picture: Picture, lead: float) -> Callable[[]
     tick = Fraction(1, 40 * picture.fps)
     context.time_base = tick if picture.codec != "mpeg4" else Fraction(1, picture.fps)
     context.gop_size, context.max_b_frames, context.thread_count = picture.gop, picture.b_frames, 1
-    context.bit_rate = 1_000_000
+    if picture.codec != "libsvtav1":
+        context.bit_rate = 1_000_000
     if picture.full_range:
         context.color_range = 2
     if picture.sample_aspect:
         context.sample_aspect_ratio = picture.sample_aspect
-    if picture.rotation:
-        stream.set_display_rotation(-picture.rotation)
-    if not picture.default:
-        stream.disposition = 0
+    if picture.rotation or picture.mirrored:
+        stream.set_display_rotation(-picture.rotation, hflip=picture.mirrored)
+    stream.disposition = Disposition.default if picture.default else 0
 
     def encode() -> list[Any]:
         packets = []
@@ -165,6 +167,7 @@ def _video_packets(container: Any, picture: Picture, lead: float) -> Callable[[]
         shift = round((lead + picture.offset_s) / tick)
         for number, stamp in enumerate(stamps):
             image = number_picture(number + picture.first_number, *_upright(picture))
+            image = image[:, ::-1] if picture.mirrored else image
             image = np.ascontiguousarray(np.rot90(image, picture.rotation // 90))  # stored turned, shown upright
             frame = av.VideoFrame.from_ndarray(image, "rgb24")
             frame = frame.reformat(format=picture.pix_fmt, dst_color_range=2 if picture.full_range else 1)
@@ -182,8 +185,7 @@ def _upright(picture: Picture) -> tuple[int, int]:
 
 def _audio_packets(container: Any, sound: Sound, lead: float) -> Callable[[], list[Any]]:
     stream = container.add_stream(sound.codec, rate=sound.rate, layout=sound.layout)
-    if not sound.default:
-        stream.disposition = 0
+    stream.disposition = Disposition.default if sound.default else 0
     channels = stream.codec_context.layout.nb_channels
     mono = click_track(sound)
 
@@ -241,8 +243,8 @@ def copy_from(source: Path, target: Path, start_s: float) -> Path:
     return target
 
 
-def overwrite(path: Path, stream_index: int, packets: Sequence[int], byte: int = 0xFF) -> Path:
-    """Fill the payload of some packets of a stream with one byte, in place."""
+def overwrite(path: Path, stream_index: int, packets: Sequence[int], byte: int = 0xFF, spare: int = 0) -> Path:
+    """Fill the payload of some packets of a stream, but for their first ``spare`` bytes, with one byte, in place."""
     places = []
     with av.open(str(path)) as container:
         for index, packet in enumerate(container.demux(container.streams[stream_index])):
@@ -250,6 +252,6 @@ def overwrite(path: Path, stream_index: int, packets: Sequence[int], byte: int =
                 places.append((packet.pos, packet.size))
     data = bytearray(path.read_bytes())
     for at, size in places:
-        data[at : at + size] = bytes([byte]) * size
+        data[at + spare : at + size] = bytes([byte]) * (size - spare)
     path.write_bytes(data)
     return path

@@ -51,6 +51,11 @@ class Display:
             return 90 if self.mirror_x else 270
         return 180 if self.mirror_y else 0
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether it takes more than a turn to set the picture upright."""
+        return (self.transposed + self.mirror_x + self.mirror_y) % 2 == 1
+
     def scaled(self, short_side: int | None) -> Display:
         """The same, with the shorter side ``short_side`` pixels long; never enlarged."""
         short, long = sorted((self.width, self.height))

@@ -27,11 +27,31 @@ def unit_length_size(codec: VideoCodecContext) -> int:
 
 def adds_up(packet: Packet, length_size: int) -> bool:
     """Whether the units of a packet fill it exactly."""
+    return _walk(packet, length_size)[1] == packet.size
+
+
+def starts_afresh(packet: Packet, codec: VideoCodecContext) -> bool:
+    """Whether nothing after a keyframe packet, in either order, can lean on anything before it.
+
+    True for instantaneous refresh pictures of H.264 (unit type 5) and HEVC (19, 20), and for keyframes of other codecs.
+    """
+    length_size = unit_length_size(codec)
+    if not length_size:
+        return codec.name not in _LENGTH_BYTE
+    first_bytes = [bytes(packet)[at] for at in _walk(packet, length_size)[0]]
+    if codec.name == "h264":
+        return any(byte & 0x1F == 5 for byte in first_bytes)
+    return any((byte >> 1) & 0x3F in (19, 20) for byte in first_bytes)
+
+
+def _walk(packet: Packet, length_size: int) -> tuple[list[int], int]:
+    """Where the units of a packet begin, and where the last one ends by its own length."""
     data = memoryview(packet)
-    size, at = len(data), 0
+    size, at, begins = len(data), 0, []
     while at + length_size < size:
+        begins.append(at + length_size)
         at += length_size + int.from_bytes(data[at : at + length_size], "big")
-    return at == size
+    return begins, at
 
 
 def length_mismatch(stream: VideoStream, start_s: float, duration_s: float) -> str:

@@ -66,11 +66,6 @@ class PacketTable:
         before = before[self.pts[before] <= self.pts[index]]
         return int(before[-1]) if len(before) else 0
 
-    def has_leading_pictures(self) -> bool:
-        """Whether some picture is shown before a keyframe that is stored before it."""
-        newest_key = np.maximum.accumulate(np.where(self.keyframe, self.pts, np.iinfo(np.int64).min))
-        return bool(np.any(self.pts < newest_key))
-
 
 def read_table(packets: Iterable[Packet], nominal: int) -> PacketTable:
     """Collect the table; packets without any timestamp leave it inexact and follow the one before by ``nominal``."""

@@ -37,7 +37,7 @@ class PyAVReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._damage = Damage()
+        self.damage = Damage()
         self._stamps: Int64 | None = None
         with open_container(path) as container:
             stream = choose_video(container, path)
@@ -46,7 +46,7 @@ class PyAVReader:
             fps = stream.average_rate or stream.guessed_rate or _FALLBACK_FPS
             self._nominal = max(1, round(1 / (fps * self._tick)))
             first = _FirstFrame(stream)
-            source = _checked(packets(container, stream, self._damage.note), stream, self._damage)
+            source = _checked(packets(container, stream, self.damage.note), stream, self.damage)
             self.table = read_table(first.watch(source), self._nominal)
             frame = first.frame
             if frame is None:
@@ -66,29 +66,46 @@ class PyAVReader:
                 has_subtitles=text is not None,
             )
             if mismatch := length_mismatch(stream, float(self._start * self._tick), self.info.duration_s):
-                self._damage.note("the picture is not as long as its header says", mismatch)
+                self.damage.note("the picture is not as long as its header says", mismatch)
 
     @property
     def problems(self) -> list[str]:
         """What could not be read so far, one line each."""
-        return self._damage.lines()
+        return self.damage.lines()
+
+    @property
+    def timeline_s(self) -> Float64:
+        """Ascending times (P,) of the pictures on screen by the container's word, in seconds after the first."""
+        ticks = (self.table.timeline - self._start).astype(np.float64)
+        return ticks * float(self._tick)
 
     def frames(self, times_s: Sequence[float] | Float64, short_side: int | None = None) -> Iterator[Frame | None]:
         """See `VideoReader.frames`."""
+        times, display = self.request(times_s, short_side)
+        return self._frames(times, _Painter(display, self._start, self._tick))
+
+    def request(self, times_s: Sequence[float] | Float64, short_side: int | None) -> tuple[Float64, Display]:
+        """Check what `frames` was asked for: the times (K,) and how pictures are to be displayed.
+
+        Raises
+        ------
+        ValueError
+            If the times do not ascend or ``short_side`` is below 1.
+        """
         times = np.asarray(times_s, np.float64)
-        if np.any(np.diff(times) < 0):
-            raise ValueError("times of pictures must ascend")
+        if not np.isfinite(times).all() or np.any(np.diff(times) < 0):
+            raise ValueError("times of pictures must be finite and ascend")
         if short_side is not None and short_side < 1:
             raise ValueError(f"the shorter side must be at least 1 pixel, not {short_side}")
-        return self._frames(times, _Painter(self.display.scaled(short_side), self._start, self._tick))
+        return times, self.display.scaled(short_side)
 
     def audio(self, spans_s: Float64, sample_rate: int) -> Iterator[Float32]:
         """See `VideoReader.audio`."""
-        return read_sound(self.path, spans_s, sample_rate, self._start * self._tick, self._damage)
+        return read_sound(self.path, spans_s, sample_rate, self._start * self._tick, self.damage)
 
     def cues(self) -> list[Cue]:
         """See `VideoReader.cues`."""
-        return read_cues(self.path, self._start * self._tick, self._damage)
+        return read_cues(self.path, self._start * self._tick, self.damage)
 
     def close(self) -> None:
         """See `VideoReader.close`; nothing stays open between calls."""
@@ -119,7 +136,7 @@ class PyAVReader:
 
     def _plain(self, times: Float64, painter: _Painter) -> Iterator[Frame | None]:
         if self._stamps is None:
-            self._stamps = np.array([stamp for stamp, _ in self._decode_all(self._damage)], np.int64)
+            self._stamps = np.array([stamp for stamp, _ in self._decode_all(self.damage)], np.int64)
         choice = self._choose(self._stamps, times)
         remaining = {int(n): int(np.count_nonzero(choice == n)) for n in np.unique(choice)}
         held: dict[int, Frame] = {}

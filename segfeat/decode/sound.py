@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _SAMPLE_RANGE = {"u1": (128.0, 128.0), "i2": (0.0, 2.0**15), "i4": (0.0, 2.0**31), "i8": (0.0, 2.0**63)}
 """Silence and full scale of integer samples, by NumPy type; floats are in [-1, 1] already."""
 
+_LOWEST_RATE = 1000
+"""Sound at fewer samples a second than this is a damaged header."""
+
 _JITTER_S = 0.03
 """Timestamps this close to the end of the sound so far continue it: containers round them to milliseconds."""
 
@@ -72,17 +75,16 @@ def _resampled(path: Path, rate: int, start_s: Fraction, end_s: float, damage: D
     stretch: _Stretch | None = None
     for frame, mono in _decoded(path, damage):
         tick = frame.time_base or Fraction(1, frame.sample_rate)
-        time_s = None if frame.pts is None else float(frame.pts * tick - start_s)
+        reached_s = 0.0 if stretch is None else stretch.end_s
+        time_s = reached_s if frame.pts is None else float(frame.pts * tick - start_s)
         if stretch is None or stretch.breaks_off(time_s, frame.sample_rate):
-            begin_s = 0.0 if time_s is None else time_s
             if stretch is not None:
+                mono = mono[round(max(0.0, reached_s - time_s) * frame.sample_rate) :]  # what is there already
+                if not len(mono):
+                    continue
                 yield from stretch.rest()
-                if begin_s < stretch.end_s:  # sound that is there already
-                    skip = round((stretch.end_s - begin_s) * frame.sample_rate)
-                    mono, begin_s = mono[skip:], stretch.end_s
-                    if not len(mono):
-                        continue
-            stretch = _Stretch(begin_s, frame.sample_rate, rate)
+                time_s = max(time_s, reached_s)
+            stretch = _Stretch(time_s, frame.sample_rate, rate)
         yield from stretch.feed(mono)
         if stretch.end_s > end_s + _JITTER_S:
             break
@@ -99,10 +101,9 @@ class _Stretch:
         self._position = round(begin_s * rate)
         self._resampler = AudioResampler("flt", "mono", rate)
 
-    def breaks_off(self, time_s: float | None, source_rate: int) -> bool:
+    def breaks_off(self, time_s: float, source_rate: int) -> bool:
         """Whether sound that starts at ``time_s`` cannot be a continuation."""
-        jump = time_s is not None and abs(time_s - self.end_s) > _JITTER_S
-        return jump or source_rate != self._source_rate
+        return abs(time_s - self.end_s) > _JITTER_S or source_rate != self._source_rate
 
     def feed(self, mono: Float32) -> Iterator[tuple[int, Float32]]:
         """Blocks that come out when samples at the source's rate go in."""
@@ -135,6 +136,9 @@ def _decoded(path: Path, damage: Damage) -> Iterator[tuple[AudioFrame, Float32]]
                 damage.note("audio packet that does not decode", error.strerror or str(error))
                 continue
             for frame in frames:
+                if frame.sample_rate < _LOWEST_RATE:
+                    damage.note("sound at an absurd sample rate", f"{frame.sample_rate} Hz")
+                    continue
                 yield frame, _mono(frame)
 
 
