@@ -1,0 +1,123 @@
+"""``segmodel evaluate``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import FILE, reads_run
+
+if TYPE_CHECKING:
+    from segmodel.evaluate import Evaluation
+    from segmodel.heldout import HeldOut
+    from segmodel.reliability import Reliability
+
+_SHOWN = ("all", "warm video", "cold video", "warm user", "cold user")
+"""Groups of the printed table; the JSON has all."""
+
+_RANKING = ("hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10")
+
+
+@click.command()
+@reads_run
+@click.option("--interactions", "logs", type=FILE, multiple=True, help="Views to measure on; default: the test views.")
+@click.option(
+    "--baselines",
+    default="positions",
+    show_default=True,
+    metavar="LIST",
+    help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
+)
+@click.option("--per-view", type=FILE, help="Write every metric of every view and model, as CSV or Parquet.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all groups and calibration curves.")
+def evaluate(
+    run: Path,
+    store: Path | None,
+    history: tuple[Path, ...],
+    logs: tuple[Path, ...],
+    baselines: str,
+    per_view: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure a run on views that it was not trained on, beside simple models that it should beat.
+
+    Two ranking protocols: the paper's (40 slots, completion counts as slot N) and the masked one (only skipped views
+    and real segments). Ties count against the model. N@K is NDCG@K, NLL the negative log-likelihood of the true exit.
+
+    \b
+    segmodel evaluate
+    segmodel evaluate --run runs/paper-1 --interactions later.csv --baselines all --per-view views.csv
+    """
+    from segfeat.interactions import read_interactions
+    from segmodel.evaluate import write_per_view
+    from segmodel.heldout import POSITION_BASELINES, baseline_names, held_out
+    from segmodel.runs import load_run
+
+    names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
+    opened = load_run(run)
+    log = read_interactions(logs) if logs else None
+    extra = read_interactions(history) if history else None
+    with opened.open_store(store) as features:
+        measured = held_out(opened, features, log, extra)
+        found = {opened.name: measured.evaluate(opened.model)}
+        found.update({name: measured.baseline(name, opened.config.seed) for name in names})
+    for line in _warnings(measured, opened.config.split):
+        click.echo(f"warning: {line}", err=True)
+    if as_json:
+        content = {"run": opened.name, "models": {name: e.to_json() for name, e in found.items()}}
+        click.echo(json.dumps(content, indent=2))
+    else:
+        _show(found, opened.name)
+    if per_view:
+        write_per_view(found, per_view)
+        click.echo(f"{len(measured.data):,} views × {len(found)} models -> {per_view}", err=as_json)
+
+
+def _warnings(measured: HeldOut, split: str) -> list[str]:
+    lines = []
+    if split == "random":
+        lines.append("the run's random split leaks the future into training; figures are too good")
+    if measured.trained_on:
+        lines.append(f"{measured.trained_on:,} of the views are training views of the run; figures are too good")
+    if measured.dropped:
+        lines.append(f"{measured.dropped:,} views without a watch time left out")
+    return lines
+
+
+def _show(found: Mapping[str, Evaluation], run: str) -> None:
+    """A block of rows per group of views, then the calibration of the run."""
+    width = max(24, *(len(name) + 2 for name in found))
+    own = found[run]
+    summaries = {name: e.summaries() for name, e in found.items()}
+    for group in _SHOWN:
+        if group not in own.summaries() or (group != "all" and own.groups[group].all()):
+            continue
+        counts = summaries[run][group]
+        paper, masked = (f"{p} protocol ({counts[f'{p}_views']:,.0f})" for p in ("paper", "masked"))
+        title = f"{group}: {counts['views']:,.0f} views"
+        click.echo(f"\n{title:<{width}}{paper:^30}  {masked:^30}     NLL  error  XAUC")
+        heads = "".join(f"{h:>6}" for h in ("HR@1", "HR@5", "HR@10", "N@5", "N@10"))
+        click.echo(f"{'':<{width}}{heads}  {heads}    nats      s")
+        for name in found:
+            row = summaries[name][group]
+            ranks = ("".join(_number(row[f"{p}_{m}"], 6, 3) for m in _RANKING) for p in ("paper", "masked"))
+            rest = _number(row["nll"], 8, 4) + _number(row["watch_error_s"], 7, 2) + _number(row["xauc"], 6, 3)
+            click.echo(f"{name:<{width}}" + "  ".join(ranks) + rest)
+    click.echo(
+        f"\ncalibration of {run} in 10 equal bins: expected error, and what chance alone stays under in 19 of 20"
+    )
+    for what, curve in (("P(completes)", own.completes()), ("P(leaves in the first segment)", own.leaves_first())):
+        click.echo(f"  {what:<32}{_calibration(curve)}")
+
+
+def _calibration(curve: Reliability) -> str:
+    return f"{curve.ece:.3f}   chance {curve.chance_ece:.3f}"
+
+
+def _number(value: float, width: int, digits: int) -> str:
+    return f"{'–':>{width}}" if math.isnan(value) else f"{value:>{width}.{digits}f}"
