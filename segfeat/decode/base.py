@@ -14,6 +14,7 @@ FAILURE_CODES: dict[str, str] = {
     "not_a_video": "no container format is recognised, or its header is missing or broken",
     "no_video_stream": "the file opens but has no moving picture (sound only, or a cover image)",
     "unsupported_codec": "no decoder for the video stream's codec",
+    "broken_timestamps": "the timestamps make no sense: hours between pictures",
     "no_frames": "the video stream has no picture that can be decoded",
     "decoder_refused": "the chosen decoder would read this file wrongly, and says why",
     "decoder_missing": "the chosen decoder's library is not installed",
@@ -62,12 +63,12 @@ class MediaInfo:
     rotation_deg : int
         Clockwise turn that sets the stored picture upright: 0, 90, 180 or 270.
     codec : str
-        Name of the video decoder.
+        Such as ``h264``.
     fps : float
         Average pictures a second.
     has_audio : bool
     audio_codec : str
-        Name of the audio decoder; empty without sound.
+        Such as ``aac``; empty without sound.
     audio_sample_rate : int
         In Hz; 0 without sound.
     has_subtitles : bool

@@ -38,6 +38,7 @@ class DecordReader:
             import decord
         except ImportError as error:
             raise DecodeError("decoder_missing", f"{path}: decord is not installed; use the decoder auto") from error
+        decord.logging.set_level(decord.logging.QUIET)
         self.path = path
         self._pyav = PyAVReader(path)
         self.info = self._pyav.info
@@ -120,7 +121,7 @@ def _stored_reason(reader: PyAVReader) -> str:
         afresh = all(starts_afresh(packet, stream.codec_context) for packet in keys)
     if not names & _CONTAINERS:
         return f"its seeking in {'/'.join(sorted(names))} files goes astray"
-    if "av1" in reader.info.codec:
+    if reader.info.codec == "av1":
         return "it has no AV1 decoder"
     if not table.shown.all():
         return "an edit list hides some of the pictures"

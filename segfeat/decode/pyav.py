@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _FALLBACK_FPS = Fraction(25)
 
+_LONG_S, _SPARSE_S = 6 * 3600.0, 10.0
+"""A video longer than this with fewer pictures than one in ten seconds has damaged timestamps."""
+
 
 class PyAVReader:
     """See `segfeat.decode.base.VideoReader`. Every method opens the file anew, so that iterators may interleave."""
@@ -53,15 +56,19 @@ class PyAVReader:
                 raise DecodeError("no_frames", f"{path}: no picture of the {stream.name} stream can be decoded")
             self.display = read_display(frame, stream.sample_aspect_ratio)
             self._start = self.table.start if self.table.exact else _stamp(frame)
+            duration_s = float(max(1, self.table.end(self._nominal) - self._start) * self._tick)
+            if duration_s > _LONG_S and duration_s > _SPARSE_S * len(self.table.timeline):
+                count = len(self.table.timeline)
+                raise DecodeError("broken_timestamps", f"{path}: {count} pictures in {duration_s / 3600:.0f} hours")
             self.info = MediaInfo(
-                duration_s=float(max(1, self.table.end(self._nominal) - self._start) * self._tick),
+                duration_s=duration_s,
                 width=self.display.size[0],
                 height=self.display.size[1],
                 rotation_deg=self.display.rotation_deg,
-                codec=stream.codec_context.name,
+                codec=stream.codec_context.codec.canonical_name,
                 fps=float(fps),
                 has_audio=audio is not None,
-                audio_codec=audio.codec_context.name if audio else "",
+                audio_codec=audio.codec_context.codec.canonical_name if audio else "",
                 audio_sample_rate=audio.sample_rate if audio else 0,
                 has_subtitles=text is not None,
             )

@@ -58,6 +58,13 @@ def test_a_stream_without_a_decodable_picture_has_no_frames(tmp_path: Path) -> N
     assert failure(path).code == "no_frames"
 
 
+def test_hours_between_pictures_are_broken_timestamps(tmp_path: Path) -> None:
+    day = 24 * 3600 * 1000  # ticks of 1 ms
+    slow = make_video(tmp_path / "slow.mkv", [Picture(pts=range(0, 20 * 5000, 5000))])
+    assert probe(slow).duration_s == pytest.approx(100.0, abs=6.0)
+    assert failure(make_video(tmp_path / "days.mkv", [Picture(pts=[0, day, 2 * day])])).code == "broken_timestamps"
+
+
 def test_a_cover_image_is_no_video(tmp_path: Path) -> None:
     cover, path = _still(tmp_path / "cover.png"), tmp_path / "song.m4a"
     song = make_video(tmp_path / "plain.m4a", [], [Sound()])
