@@ -1,9 +1,7 @@
-"""What all tests share: where real data lies, seeded randomness, small stores, and the installed commands."""
+"""What all tests share: where real data lies, seeded randomness, and small stores."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,16 +110,3 @@ def make_log() -> Callable[..., Interactions]:
         )
 
     return make
-
-
-@pytest.fixture(scope="session")
-def command() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """A function that runs ``command("segfeat", "info", …)`` in a process of its own, as a user does."""
-
-    def run(name: str, *arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        code = f"from segfeat_cli.{name} import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", code, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=240
-        )
-
-    return run

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from segfeat.interactions import Interactions, read_interactions
 
@@ -89,6 +91,28 @@ def test_a_byte_order_mark_and_commas_at_the_line_ends_do_no_harm(tmp_path: Path
     path = tmp_path / "log.csv"
     path.write_bytes(b"\xef\xbb\xbf" + (HEADER + ROWS.replace("\n", ",\n")).encode())
     assert rows(read_interactions(path)) == GOLDEN
+
+
+ids = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6).filter(str.strip)
+numbers = st.integers(1, 2**50)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(ids, ids, numbers, numbers, numbers), max_size=8))
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.parquet"])
+def test_any_ids_and_whole_numbers_survive(
+    tmp_path: Path, name: str, drawn: list[tuple[str, str, int, int, int]]
+) -> None:
+    columns = HEADER.strip().split(",")
+    types = dict.fromkeys(columns[:2], "str") | dict.fromkeys(columns[2:], "int64")
+    table = pd.DataFrame(drawn, columns=columns).astype(types)
+    table.to_parquet(tmp_path / name) if name.endswith("parquet") else table.to_csv(tmp_path / name, index=False)
+    log = read_interactions(tmp_path / name)
+    expected = {}
+    for user, video, *others in drawn:
+        expected.setdefault((user.strip(), video.strip(), others[0]), others[1:])
+    assert rows(log) == [(*key, *values) for key, values in expected.items()]
+    assert log.dropped == ({"duplicate": repeated} if (repeated := len(drawn) - len(expected)) else {})
 
 
 # -- rows that are left out --------------------------------------------------------------------------------------------
