@@ -106,7 +106,7 @@ class Interactions:
         """
         reasons = {
             "unknown duration": self.duration_ms <= 0,
-            f"duration of {max_duration_s:g} s or more": self.duration_ms >= round(max_duration_s * 1000),
+            f"duration of {max_duration_s:g} s or more": self.duration_ms >= np.rint(max_duration_s * 1000),
         }
         if watch_needed:
             reasons["no watch time"] = self.watch_ms <= 0

@@ -152,6 +152,7 @@ def test_usable_rows_and_each_reason_at_its_edge(make_log: Log) -> None:
     assert usable.time_ms.tolist() == [1]
     assert usable.dropped == {"unknown duration": 2, "duration of 200 s or more": 1, "no watch time": 1}
     assert log.usable(max_duration_s=200.001).time_ms.tolist() == [1, 4]
+    assert log.usable(max_duration_s=np.inf).time_ms.tolist() == [1, 4]
     assert sum(int(m.sum()) for m in log.unusable(watch_needed=False).values()) == 3
 
 
