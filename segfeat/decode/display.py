@@ -7,15 +7,18 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from segfeat.types import UInt8
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-_FLAGS = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-"""Exact rounding and chroma at full width: swscale's faster paths leave a border of odd sizes unconverted."""
+_FLAGS = 0x4 | 0x40000 | 0x2000
+"""swscale's SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT: exact rounding, and chroma at full width.
+
+PyAV 17 has no names for the last two.
+"""
 
 _MAX_SAMPLE_ASPECT = 8
 """A more extreme sample aspect ratio is a damaged header and counts as 1."""
