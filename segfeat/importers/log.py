@@ -93,6 +93,8 @@ def import_log(
     out = Path(out)
     if format_name not in FORMATS:
         raise ValueError(f"unknown log format {format_name!r}; valid are {', '.join(FORMATS)}")
+    if not max_duration_s > 0:
+        raise ValueError(f"the longest duration must be a positive number of seconds, not {max_duration_s}")
     if out.exists() and not overwrite:
         raise ValueError(f"{out} exists already; choose another name or overwrite it")
     if not out.parent.is_dir():

@@ -222,6 +222,14 @@ def test_an_existing_store_is_only_replaced_when_asked(segmm: Path, kuairand: Pa
         assert list(store) == ["3199380"]
 
 
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan])
+def test_impossible_limits_are_refused(segmm: Path, tmp_path: Path, bad: float) -> None:
+    with pytest.raises(ValueError, match="longest duration must be a positive"):
+        import_log("segmm", segmm, tmp_path / "store.h5", max_duration_s=bad)
+    with pytest.raises(ValueError, match="segment length must be a positive"):
+        import_log("segmm", segmm, tmp_path / "store.h5", segment_s=bad)
+
+
 def test_an_absent_folder_is_named(segmm: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere: no such folder"):
         import_log("segmm", segmm, tmp_path / "nowhere" / "store.h5")
