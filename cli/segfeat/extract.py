@@ -1,0 +1,136 @@
+"""``segfeat extract``: from videos to a feature store."""
+
+from __future__ import annotations
+
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from segfeat.decode import DECODERS
+from segfeat.encoders import PRESETS
+from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
+
+from ..run import FAILED, FINISHED, PARTLY_FAILED
+from .progress import ProgressLine, clock
+
+if TYPE_CHECKING:
+    from segfeat.extract import ExtractSummary
+    from segfeat.pipeline.preview import Preview
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("videos", nargs=-1, type=_PATH)
+@click.option("-o", "--out", default=Path("feats.h5"), show_default=True, type=_PATH, help="The store to write.")
+@click.option("--list", "list_file", type=_PATH, help="A text file of paths, one a line, besides VIDEOS.")
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="Encoders of all modalities.  [default: clip]")
+@click.option("--visual", metavar="SPEC", help="open_clip:MODEL[@TAG-or-path], offline:color-texture or none.")
+@click.option("--audio", metavar="SPEC", help="torchaudio:BUNDLE[@path], offline:logmel or none.")
+@click.option("--text", metavar="SPEC", help="sentence-transformers:NAME-or-path, offline:hashing or none.")
+@click.option("--metadata", type=_PATH, help="CSV with video_id or path, title and more text columns.")
+@click.option("--interactions", type=_PATH, multiple=True, help="Watch log (CSV, CSV.gz, Parquet) for the store.")
+@click.option("--segment-seconds", default=SEGMENT_S, show_default=True, help="Segment length.")
+@click.option("--frames-per-segment", default=1, show_default=True, help="Pictures whose features are averaged.")
+@click.option("--frame-position", type=click.Choice(FRAME_POSITIONS), help="Where they lie.  [default: middle]")
+@click.option("--decoder", default="auto", show_default=True, type=click.Choice(list(DECODERS)))
+@click.option("--id", "id_from", default="stem", show_default=True, type=click.Choice(["stem", "path"]),
+              help="Video ids are file names without suffix, or paths relative to the scanned folder.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--workers", type=click.IntRange(min=1), help="Decode processes.  [default: from the cores]")
+@click.option("--video-timeout", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True,
+              metavar="SECONDS", help="Give up a file whose decoding gets nowhere for so long.")  # fmt: skip
+@click.option("--thumbnails/--no-thumbnails", default=True, show_default=True, help="Keep a small picture a segment.")
+@click.option("--overwrite", is_flag=True, help="Start anew instead of adding to an existing store.")
+@click.option("--retry-failed", is_flag=True, help="Read files again that failed in an earlier run.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def extract(
+    videos: tuple[Path, ...],
+    out: Path,
+    list_file: Path | None,
+    interactions: tuple[Path, ...],
+    segment_seconds: float,
+    workers: int | None,
+    video_timeout: float,
+    strict: bool,
+    dry_run: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Write segment features of VIDEOS (files, or folders with all that is below them) into a store.
+
+    An existing store is added to: only new and changed files are read. After an interruption the same command goes on
+    where it was. Files that cannot be read are recorded with the reason; segfeat errors STORE lists them.
+    """
+    from segfeat.extract import carry_out
+    from segfeat.pipeline.preview import preview
+    from segfeat.pipeline.request import Request
+    from segfeat.pipeline.sources import read_list
+
+    paths: list[str | Path] = [*videos, *(read_list(list_file) if list_file else [])]
+    if not paths:
+        raise click.UsageError("name at least one video or folder, or a --list of them")
+    request = Request(paths, out, interactions=list(interactions) or None, segment_s=segment_seconds, **options)
+    with nullcontext() if quiet else closing(ProgressLine()) as line:
+        if dry_run:
+            foreseen = preview(request, workers, video_timeout, line)
+        else:
+            summary = carry_out(request, workers, video_timeout, line)
+    if dry_run:
+        click.echo(_foreseen(foreseen))
+        return FINISHED
+    if not quiet:
+        click.echo(_readable(summary))
+    failed = sum(summary.progress.failures.values())
+    if summary.videos == 0:
+        click.echo(f"error: no video could be read; segfeat errors {summary.store} says why", err=True)
+        return FAILED
+    return PARTLY_FAILED if strict and failed else FINISHED
+
+
+def _readable(summary: ExtractSummary) -> str:
+    done = summary.progress
+    failed = sum(done.failures.values())
+    read = done.videos_done - failed
+    lines = [
+        f"read       {read:,} videos with {done.segments_done:,} segments in {clock(done.elapsed_s)}"
+        + (f", {done.videos_partial:,} of them partial" if done.videos_partial else ""),
+    ]
+    if done.videos_before:
+        lines.append(f"unchanged  {done.videos_before:,} files from earlier runs")
+    if failed:
+        reasons = ", ".join(f"{n:,} {code}" for code, n in done.failures.most_common())
+        lines.append(f"failed     {failed:,} files: {reasons}")
+    lines += [f"failed     folder {path}: {reason}" for path, reason in summary.unlisted.items()]
+    if summary.ignored:
+        lines.append(f"left alone {summary.ignored:,} files that are no videos by their names")
+    if summary.gone:
+        lines.append(
+            f"gone       {len(summary.gone):,} files of videos in the store, such as {summary.gone[0]}; "
+            "their features are kept"
+        )
+    lines.append(f"store      {summary.store}: {summary.videos:,} videos, {summary.segments:,} segments")
+    lines.append(f"look       segfeat info {summary.store}")
+    if summary.failures:
+        lines.append(f"           segfeat errors {summary.store} lists all {len(summary.failures):,} failed files")
+    return "\n".join(lines)
+
+
+def _foreseen(preview: Preview) -> str:
+    lines = [
+        f"to read    {preview.videos:,} videos, {preview.duration_s / 3600:.2f} hours, {preview.segments:,} segments"
+        + (f", {preview.partial:,} of them damaged" if preview.partial else ""),
+    ]
+    if preview.unchanged:
+        lines.append(f"unchanged  {preview.unchanged:,} files from earlier runs")
+    if preview.ignored:
+        lines.append(f"left alone {preview.ignored:,} files that are no videos by their names")
+    if preview.expected_s is not None:
+        lines.append(f"expected   {clock(preview.expected_s)}, {preview.expected_bytes / 1e6:,.1f} MB")
+    lines += [f"would fail {failure.path}: {failure.code}: {failure.message}" for failure in preview.failures]
+    lines.append("nothing was written (dry run)")
+    return "\n".join(lines)

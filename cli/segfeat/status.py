@@ -1,0 +1,53 @@
+"""``segfeat status``: how far an extraction is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..run import FAILED, FINISHED
+from .progress import clock
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+def status(store: Path) -> int:
+    """Say whether an extraction into STORE is running, interrupted or finished, and how far it is."""
+    from segfeat.pipeline.job import job_folder, read_progress
+
+    progress, running = read_progress(store)
+    if progress is None:
+        if not store.exists():
+            click.echo(f"error: neither {store} nor an extraction into it is there", err=True)
+            return FAILED
+        from segfeat.store import FeatureStore
+
+        with FeatureStore(store) as opened:
+            click.echo(f"finished: {len(opened):,} videos, {opened.segment_total:,} segments, "
+                       f"{len(opened.failures):,} failed files")  # fmt: skip
+        return FINISHED
+    click.echo(f"running (process {progress.get('pid', '?')})" if running else "interrupted")
+    if "videos_total" in progress:
+        click.echo(_readable(progress, running))
+    shards = len(list(job_folder(store).glob("shard-*.h5")))
+    click.echo(f"shards    {shards:,} finished in {job_folder(store)}")
+    if not running:
+        click.echo("to go on, run the same segfeat extract command again")
+    return FINISHED
+
+
+def _readable(progress: dict[str, Any], running: bool) -> str:
+    failures = progress["failures"]
+    lines = [
+        f"videos    {progress['videos_done']:,} of {progress['videos_total']:,} read, "
+        f"{progress['videos_before']:,} from earlier runs",
+        f"segments  {progress['segments_done']:,}",
+        f"failed    {sum(failures.values()):,}" + "".join(f", {n:,} {code}" for code, n in failures.items()),
+        f"time      {clock(progress['elapsed_s'])}"
+        + (f", {clock(progress['remaining_s'])} to go" if running and progress["remaining_s"] is not None else ""),
+        f"last word {clock(max(0.0, time.time() - progress['updated']))} ago",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,198 @@
+"""The main job: videos in, a feature store out; resumable, and a broken file costs itself alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segfeat.interactions import Interactions
+from segfeat.merge import Part
+from segfeat.pipeline.job import Job
+from segfeat.pipeline.plan import make_plan
+from segfeat.pipeline.progress import Progress
+from segfeat.pipeline.request import Request
+from segfeat.pipeline.run import Run
+from segfeat.store import Failure, FeatureStore
+
+VIDEO_TIMEOUT_S = 300.0
+"""A file whose decoding gets nowhere for this long is given up."""
+
+Report = Callable[[Progress], None]
+"""Told of the progress after every file."""
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """What an extraction did.
+
+    Attributes
+    ----------
+    store : Path
+    videos, segments : int
+        In the store now.
+    progress : Progress
+        Counts of this run.
+    failures : tuple of Failure
+        All failed files that the store knows, also those of earlier runs.
+    unlisted : mapping of folder to reason
+        Folders that could not be searched.
+    ignored : int
+        Files left alone because they do not look like videos.
+    gone : tuple of str
+        Paths of videos in the store whose files are no longer there; their features are kept.
+    """
+
+    store: Path
+    videos: int
+    segments: int
+    progress: Progress
+    failures: tuple[Failure, ...]
+    unlisted: Mapping[str, str]
+    ignored: int
+    gone: tuple[str, ...]
+
+
+def extract(
+    paths: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    preset: str | None = None,
+    visual: str | None = None,
+    audio: str | None = None,
+    text: str | None = None,
+    metadata: str | Path | None = None,
+    interactions: str | Path | Sequence[str | Path] | Interactions | None = None,
+    segment_s: float = 5.0,
+    frames_per_segment: int = 1,
+    frame_position: str | None = None,
+    decoder: str = "auto",
+    id_from: str = "stem",
+    device: str = "auto",
+    workers: int | None = None,
+    video_timeout_s: float = VIDEO_TIMEOUT_S,
+    thumbnails: bool = True,
+    overwrite: bool = False,
+    retry_failed: bool = False,
+    progress: Report | None = None,
+) -> ExtractSummary:
+    """Extract segment features of videos into a store.
+
+    An existing store is added to: files in it that have not changed cost nothing. An interrupted extraction goes on
+    where it was when called again with the same arguments.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Video files, and folders that are searched for videos.
+    out : path
+        The store; finished shards are kept beside it, in a folder of the same name with ``.shards``, until it is done.
+    preset : str, optional
+        Encoders of all modalities by one name in `segfeat.encoders.PRESETS`; default ``clip``.
+    visual, audio, text : str, optional
+        Encoder of one modality instead of the preset's; ``none`` leaves the modality out.
+    metadata : path, optional
+        CSV with ``video_id`` or ``path``, and titles; see `segfeat.pipeline.titles.read_titles`.
+    interactions : path, paths or Interactions, optional
+        The watch log that the store shall carry; replaces one that it has.
+    segment_s : float
+        Segment length in seconds.
+    frames_per_segment : int
+        Pictures a segment; its visual feature is their mean.
+    frame_position : {"middle", "start"}, optional
+        Where in its part of the segment a picture is taken; default is the preset's.
+    decoder : str
+        A name in `segfeat.decode.DECODERS`.
+    id_from : {"stem", "path"}
+        Video ids are file names without suffix, or paths relative to the scanned root.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; where the encoders run.
+    workers : int, optional
+        Decode processes; default from the number of cores.
+    video_timeout_s : float
+        A file whose decoding makes no progress for this many seconds is given up.
+    thumbnails : bool
+        Whether a small WebP of every segment is kept.
+    overwrite : bool
+        Start anew instead of adding to an existing store.
+    retry_failed : bool
+        Read files again that failed in an earlier run.
+    progress : callable, optional
+        Called with a `Progress` after every file.
+
+    Raises
+    ------
+    ValueError
+        If an argument, the metadata or the log is wrong, two files would share an id, or the store (or an interrupted
+        extraction) was made with other settings; nothing has been decoded then.
+    segfeat.encoders.EncoderUnavailable
+        If an encoder's weights cannot be had; nothing has been decoded then.
+    KeyboardInterrupt
+        After Ctrl-C; the work in flight is finished first, and a second Ctrl-C stops at once.
+    OSError
+        If the disk is full or the output folder cannot be written; finished shards are kept.
+    """
+    request = Request(
+        paths,
+        out,
+        preset,
+        visual,
+        audio,
+        text,
+        metadata,
+        interactions,
+        segment_s,
+        frames_per_segment,
+        frame_position,
+        decoder,
+        id_from,
+        device,
+        thumbnails,
+        overwrite,
+        retry_failed,
+    )
+    return carry_out(request, workers, video_timeout_s, progress)
+
+
+def carry_out(
+    request: Request,
+    workers: int | None = None,
+    video_timeout_s: float = VIDEO_TIMEOUT_S,
+    progress: Report | None = None,
+) -> ExtractSummary:
+    """Do what is requested; see `extract`."""
+    known = request.prepare()
+    out, found, base = known.out, known.found, known.base
+    with Job(out, known.header, _content_hash(out) if request.overwrite else None) as job:
+        plan = make_plan(known.new, known.header, job.folder, known.titled)
+        counts = Progress.of(plan.sources, videos_before=len(found.sources) - len(plan.sources))
+        run = Run(job.folder, known, counts, progress or (lambda _: None))
+        run.write_shards(plan, request.device, workers, video_timeout_s)
+        if known.new or known.log is not None or base is None:
+            parts, log = plan.parts(known.header, job.folder), known.log
+            if base is not None:
+                parts.insert(0, Part(out, frozenset(s.path for s in known.new)))
+                log = _log(out) if log is None else log
+            run.merge(parts, log)
+        job.finish()
+    root = found.root
+    gone = tuple(sorted(p for p in base.videos if not os.path.lexists(root / p))) if base is not None else ()
+    with FeatureStore(out) as store:
+        return ExtractSummary(
+            out, len(store), store.segment_total, counts, store.failures, found.unlisted, found.ignored, gone
+        )
+
+
+def _log(path: Path) -> Interactions | None:
+    with FeatureStore(path) as store:
+        return store.interactions
+
+
+def _content_hash(path: Path) -> str:
+    """Which store stands at ``path``; empty where there is none."""
+    try:
+        with FeatureStore(path) as store:
+            return store.content_hash
+    except ValueError:
+        return ""

@@ -1,0 +1,109 @@
+"""What is new, what is finished already, and what is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segfeat.merge import Part
+from segfeat.pipeline.shard import Shard, cut
+from segfeat.pipeline.sources import Source
+from segfeat.store import FeatureStore
+from segfeat.types import StoreHeader
+
+Identity = tuple[int, int]
+"""Size in bytes and mtime in ns: a file with another identity is another file."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Files that a store has dealt with: path to identity, title and, for videos, id (None for failures)."""
+
+    videos: dict[str, tuple[Identity, str, str]]
+    failures: dict[str, Identity]
+
+    @classmethod
+    def of(cls, store: FeatureStore) -> Finished:
+        """What a store knows."""
+        stats = map(tuple, store.source_stat.tolist())
+        rows = zip(store.paths, stats, store.titles, store.video_ids, strict=True)
+        return cls(
+            {path: (identity, title, video_id) for path, identity, title, video_id in rows if path},
+            {f.path: (f.size_bytes, f.mtime_ns) for f in store.failures},
+        )
+
+    def has(self, source: Source, titles_given: bool, retry_failed: bool = False) -> bool:
+        """Whether this file, as it is now, has been dealt with."""
+        identity = (source.size_bytes, source.mtime_ns)
+        if source.path in self.videos:
+            known, title, video_id = self.videos[source.path]
+            return (known, video_id) == (identity, source.video_id) and (title == source.title or not titles_given)
+        return not retry_failed and self.failures.get(source.path) == identity
+
+    @property
+    def paths(self) -> set[str]:
+        """All files, whatever became of them."""
+        return {*self.videos, *self.failures}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Shards to write, and finished parts with the place of their first source in the sorted list."""
+
+    todo: tuple[tuple[int, Shard], ...]
+    done: tuple[tuple[int, Part], ...]
+
+    @property
+    def sources(self) -> list[Source]:
+        """What is left to read."""
+        return [source for _, shard in self.todo for source in shard.sources]
+
+    def parts(self, header: StoreHeader, folder: Path) -> list[Part]:
+        """All parts in the order of the sorted list, those to be written included."""
+        written = [(at, Part(folder / shard.name(header))) for at, shard in self.todo]
+        return [part for _, part in sorted([*self.done, *written], key=lambda pair: pair[0])]
+
+
+def make_plan(new: Sequence[Source], header: StoreHeader, folder: Path, titles_given: bool) -> Plan:
+    """Cut the sorted new sources into shards and find those that are finished.
+
+    A finished shard is found by its name. Where the list of files has changed since, the names have too: then the
+    videos of old shards are used one by one, if their files are still the same.
+    """
+    place = {source.path: i for i, source in enumerate(new)}
+    done: list[tuple[int, Part]] = []
+    open_shards: list[Shard] = []
+    used: set[str] = set()
+    for shard in cut(new):
+        name = shard.name(header)
+        if (folder / name).exists():
+            done.append((place[shard.sources[0].path], Part(folder / name)))
+            used.add(name)
+        else:
+            open_shards.append(shard)
+    waiting = {source.path: source for shard in open_shards for source in shard.sources}
+    for path in sorted(folder.glob("shard-*.h5")):
+        if path.name in used:
+            continue
+        found = _still_good(path, header, waiting.values(), titles_given)
+        if found:
+            with FeatureStore(path) as store:
+                part = Part(path, frozenset(Finished.of(store).paths - found))
+            done.append((min(place[p] for p in found), part))
+            for p in found:
+                del waiting[p]
+    todo = []
+    for shard in open_shards:
+        left = tuple(s for s in shard.sources if s.path in waiting)
+        if left:
+            todo.append((place[left[0].path], Shard(left)))
+    return Plan(tuple(todo), tuple(done))
+
+
+def _still_good(path: Path, header: StoreHeader, sources: Iterable[Source], titles_given: bool) -> set[str]:
+    with FeatureStore(path) as store:
+        if header.differences(store.header):
+            return set()
+        finished = Finished.of(store)
+    return {s.path for s in sources if s.path in finished.paths and finished.has(s, titles_given)}

@@ -1,0 +1,166 @@
+"""Reading one file into what the encoders take: the work of a decode process. Imports no torch."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segfeat.decode import DecodeError, MediaInfo, VideoReader, open_video
+from segfeat.decode.base import Cue, Frame
+from segfeat.decode.subtitles import find_sidecar, read_sidecar, span_text
+from segfeat.pipeline.messages import Closed, Failed, Message, Opened, SegmentItems
+from segfeat.pipeline.settings import Settings
+from segfeat.pipeline.sources import Source
+from segfeat.segment import frame_times, segment_spans
+from segfeat.types import Clip, Float32, Float64, UInt8
+
+THUMBNAIL_SIDE = 160
+"""Shorter side of a thumbnail in pixels."""
+
+_WEBP = {"quality": 70, "method": 1}
+
+_NO_SOUND: Float32 = np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The task of a decode process: read a source, segment by segment, in bounded memory.
+
+    Attributes
+    ----------
+    settings : Settings
+    preparers : mapping of modality to callable
+        From a Clip to what the modality's encoder takes, or None where the segment has no such material.
+    short_side : int or None
+        Scale pictures to this shorter side; None: nobody looks at pictures.
+    sample_rate : int
+        Samples a second of the sound; 0: nobody listens.
+    """
+
+    settings: Settings
+    preparers: Mapping[str, Callable[[Clip], Any]]
+    short_side: int | None
+    sample_rate: int
+
+    def __call__(self, source: Source) -> Iterator[Message]:
+        """Messages about one source; what goes wrong with the file is a message, not an exception."""
+        try:
+            before = os.stat(source.file)
+        except FileNotFoundError:
+            yield Failed("not_found", f"{source.path}: vanished before it was read")
+            return
+        except OSError as error:
+            yield Failed("unreadable", f"{source.path}: {error.strerror}")
+            return
+        try:
+            reader = open_video(source.file, self.settings.decoder)
+        except DecodeError as error:
+            yield Failed(error.code, str(error).replace(source.file, source.path))
+            return
+        try:
+            yield from self._messages(source, reader)
+        finally:
+            reader.close()
+        if (_identity(before)) != (source.size_bytes, source.mtime_ns) or _now(source.file) != _identity(before):
+            yield Failed("changed", f"{source.path}: changed while it was read")
+
+    def _messages(self, source: Source, reader: VideoReader) -> Iterator[Message]:
+        began_s = time.process_time()
+        spans_s = segment_spans(reader.info.duration_s, self.settings.segment_s)
+        yield Opened(reader.info.duration_s, spans_s, reader.name)
+        problems: list[str] = []
+        cues = self._cues(source, reader, problems)
+        times_s = frame_times(spans_s, self.settings.frames_per_segment, self.settings.frame_position)
+        pictures = self._pictures(reader, times_s)
+        waveforms = reader.audio(spans_s, self.sample_rate) if self.sample_rate else repeat(_NO_SOUND)
+        seen = False
+        for (start_s, end_s), waveform in zip(spans_s.tolist(), waveforms, strict=False):
+            taken = [next(pictures) for _ in range(times_s.shape[1])]
+            frames = [frame for frame in taken if frame is not None]
+            seen = seen or bool(frames)
+            words = " ".join(filter(None, [source.title, span_text(cues, start_s, end_s)]))
+            clip = Clip(start_s, end_s, *_stacked(frames), waveform, self.sample_rate, words)
+            prepared = {modality: prepare(clip) for modality, prepare in self.preparers.items()}
+            yield SegmentItems(
+                np.array([np.nan if frame is None else frame.time_s for frame in taken]),
+                {modality: item for modality, item in prepared.items() if item is not None},
+                words,
+                _thumbnail(frames[len(frames) // 2].image) if frames and self.settings.thumbnails else b"",
+            )
+        if self.short_side is not None and not seen:
+            yield Failed("no_frames", f"{source.path}: no picture could be decoded")
+        else:
+            yield Closed((*reader.problems, *problems), time.process_time() - began_s)
+
+    def _pictures(self, reader: VideoReader, times_s: Float64) -> Iterator[Frame | None]:
+        if self.short_side is None:
+            return repeat(None)
+        return iter(reader.frames(times_s.ravel(), self.short_side))
+
+    def _cues(self, source: Source, reader: VideoReader, problems: list[str]) -> list[Cue]:
+        """Subtitles: a file beside the video goes before the track inside it."""
+        sidecar = find_sidecar(Path(source.file)) if source.subtitled else None
+        if sidecar is None:
+            return reader.cues() if reader.info.has_subtitles else []
+        try:
+            return read_sidecar(sidecar)
+        except OSError as error:
+            problems.append(f"subtitles {sidecar.name} cannot be read: {error.strerror}")
+            return []
+
+
+@dataclass(frozen=True)
+class Probing:
+    """The task of a dry run: open a file, say what it is, decode no more than that takes."""
+
+    settings: Settings
+
+    def __call__(self, source: Source) -> Iterator[Message]:
+        """Opened and Closed, or Failed."""
+        try:
+            reader = open_video(source.file, self.settings.decoder)
+        except DecodeError as error:
+            yield Failed(error.code, str(error).replace(source.file, source.path))
+            return
+        info: MediaInfo = reader.info
+        yield Opened(info.duration_s, segment_spans(info.duration_s, self.settings.segment_s), reader.name)
+        yield Closed(tuple(reader.problems))
+        reader.close()
+
+
+def _stacked(frames: list[Frame]) -> tuple[UInt8, Float64]:
+    if not frames:
+        return np.zeros((0, 0, 0, 3), np.uint8), np.zeros(0)
+    return np.stack([frame.image for frame in frames]), np.array([frame.time_s for frame in frames])
+
+
+def _thumbnail(image: UInt8) -> bytes:
+    from PIL import Image
+
+    picture = Image.fromarray(image)
+    scale = THUMBNAIL_SIDE / min(picture.size)
+    if scale < 1:
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", **_WEBP)
+    return buffer.getvalue()
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _now(file: str) -> tuple[int, int] | None:
+    try:
+        return _identity(os.stat(file))
+    except OSError:
+        return None

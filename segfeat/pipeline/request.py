@@ -1,0 +1,156 @@
+"""What somebody asks to be extracted, and everything that is known before the first video is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
+from segfeat.interactions import Interactions, read_interactions
+from segfeat.pipeline.plan import Finished
+from segfeat.pipeline.settings import Settings
+from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
+from segfeat.pipeline.titles import read_titles, with_titles
+from segfeat.segment import SEGMENT_S
+from segfeat.store import FeatureStore
+from segfeat.types import Modality, StoreHeader
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `segfeat.extract.extract` that say what is wanted; they are explained there."""
+
+    paths: str | Path | Sequence[str | Path]
+    out: str | Path
+    preset: str | None = None
+    visual: str | None = None
+    audio: str | None = None
+    text: str | None = None
+    metadata: str | Path | None = None
+    interactions: str | Path | Sequence[str | Path] | Interactions | None = None
+    segment_s: float = SEGMENT_S
+    frames_per_segment: int = 1
+    frame_position: str | None = None
+    decoder: str = "auto"
+    id_from: str = "stem"
+    device: str = "auto"
+    thumbnails: bool = True
+    overwrite: bool = False
+    retry_failed: bool = False
+
+    def prepare(self) -> Prepared:
+        """Look at files, metadata, log, weights and the store, in this order; decode nothing.
+
+        Raises
+        ------
+        ValueError
+            As `segfeat.extract.extract` does.
+        """
+        given = [self.paths] if isinstance(self.paths, str | Path) else list(self.paths)
+        out = Path(os.path.abspath(self.out))
+        specs, usual_position = _choose(self.preset, {"visual": self.visual, "audio": self.audio, "text": self.text})
+        settings = Settings(
+            self.segment_s,
+            self.frames_per_segment,
+            self.frame_position or usual_position,
+            self.id_from,
+            self.decoder,
+            self.thumbnails,
+        )
+        if not out.parent.is_dir():
+            raise ValueError(f"{out.parent}: no such folder")
+        adding = out.exists() and not self.overwrite
+        root = _root(common_root(given), out if adding else None)
+        found = scan(given, root, self.id_from)
+        sources = list(found.sources)
+        if self.metadata is not None:
+            sources = with_titles(sources, *read_titles(self.metadata))
+        log = self.interactions
+        if log is not None and not isinstance(log, Interactions):
+            log = read_interactions(log)
+        encoders = _load(specs, self.device)
+        header = settings.header({modality: encoder.spec for modality, encoder in encoders.items()})
+        base = _finished(out, header) if adding else None
+        titled = self.metadata is not None
+        new = [s for s in sources if base is None or not base.has(s, titled, self.retry_failed)]
+        if base is not None:
+            check_ids(new, {video_id: path for path, (_, _, video_id) in base.videos.items()})
+        return Prepared(out, settings, header, encoders, found, tuple(new), titled, base, log)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What is known before the first video is opened.
+
+    Attributes
+    ----------
+    out : Path
+    settings : Settings
+    header : StoreHeader
+    encoders : mapping of modality to Encoder
+        Loaded.
+    found : Scan
+    new : tuple of Source
+        Sorted; what the store does not have as it is now.
+    titled : bool
+        Whether metadata was given, so that other titles make other videos.
+    base : Finished or None
+        What the store that is added to knows; None where one is written anew.
+    log : Interactions or None
+        The log asked for.
+    """
+
+    out: Path
+    settings: Settings
+    header: StoreHeader
+    encoders: Mapping[str, Encoder]
+    found: Scan
+    new: tuple[Source, ...]
+    titled: bool
+    base: Finished | None
+    log: Interactions | None
+
+
+def _choose(preset: str | None, single: Mapping[Modality, str | None]) -> tuple[dict[Modality, str], str]:
+    """Specifications of encoders, checked as far as that goes without loading, and where the preset takes pictures."""
+    name = next(iter(PRESETS)) if preset is None else preset
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; valid are {', '.join(PRESETS)}")
+    specs = {modality: single.get(modality) or spec for modality, spec in PRESETS[name].encoders.items()}
+    specs = {modality: spec for modality, spec in specs.items() if spec != NONE}
+    for modality, spec in specs.items():
+        parse_spec(spec, modality)
+    return specs, PRESETS[name].frame_position
+
+
+def _load(specs: Mapping[Modality, str], device: str) -> dict[str, Encoder]:
+    loaded = {modality: load_encoder(spec, modality, device) for modality, spec in specs.items()}
+    return {modality: encoder for modality, encoder in loaded.items() if encoder is not None}
+
+
+def _root(scanned: Path, store: Path | None) -> Path:
+    """What paths are relative to: a store keeps its root as long as that folder exists."""
+    if store is None:
+        return scanned
+    with FeatureStore(store) as opened:
+        kept = Path(opened.root)
+    return kept if opened.root and kept.is_dir() else scanned
+
+
+def _finished(path: Path, header: StoreHeader) -> Finished:
+    """What the store knows already.
+
+    Raises
+    ------
+    ValueError
+        If it was made with other settings.
+    """
+    with FeatureStore(path) as store:
+        if lines := store.header.differences(header):
+            raise ValueError(
+                f"{path} was made with other settings: {'; '.join(lines)}; write another store, or start this one anew "
+                "with --overwrite"
+            )
+        return Finished.of(store)

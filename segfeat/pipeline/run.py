@@ -1,0 +1,146 @@
+"""Carrying out a plan: read, encode, write shards, merge them into the store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segfeat.hdf5 import sync_folder
+from segfeat.interactions import Interactions
+from segfeat.merge import Part, merge_stores
+from segfeat.pipeline.arrival import Arrival
+from segfeat.pipeline.cores import available_cores, share_cores
+from segfeat.pipeline.interrupt import Interrupt
+from segfeat.pipeline.job import write_json
+from segfeat.pipeline.plan import Plan
+from segfeat.pipeline.pool import ReaderPool
+from segfeat.pipeline.progress import Progress
+from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
+from segfeat.pipeline.request import Prepared
+from segfeat.pipeline.settings import Settings
+from segfeat.pipeline.shard import write_shard
+
+if TYPE_CHECKING:
+    from segfeat.encoders import Encoder
+
+_STATE_EVERY_S = 1.0
+
+
+def reading_task(settings: Settings, encoders: Mapping[str, Encoder]) -> Reading:
+    """What decode processes have to do so that these encoders get what they take."""
+    visual, audio = encoders.get("visual"), encoders.get("audio")
+    short_side = visual.frame_size if visual is not None else THUMBNAIL_SIDE if settings.thumbnails else None
+    return Reading(
+        settings,
+        {modality: encoder.preparer for modality, encoder in encoders.items()},
+        short_side,
+        (audio.sample_rate or 0) if audio is not None else 0,
+    )
+
+
+def cores_for(encoders: Mapping[str, Encoder], device: str, workers: int | None) -> tuple[int, int]:
+    """Decode processes and encoder threads for these encoders on this device."""
+    from segfeat.encoders.device import resolve_device
+
+    networks = any(encoder.spec.weights != "none" for encoder in encoders.values())
+    return share_cores(available_cores(), networks and resolve_device(device).type == "cpu", workers)
+
+
+@dataclass
+class Run:
+    """One extraction under way.
+
+    Attributes
+    ----------
+    folder : Path
+        Where finished shards are kept.
+    known : Prepared
+    progress : Progress
+    report : callable
+        Told of the progress after every file.
+    """
+
+    folder: Path
+    known: Prepared
+    progress: Progress
+    report: Callable[[Progress], None]
+    _stated_s: float = 0.0
+
+    def write_shards(self, plan: Plan, device: str, workers: int | None, timeout_s: float) -> None:
+        """Write every shard that is left to do.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C, once the shard in work is written.
+        OSError
+            If a shard cannot be written; the message says where the finished ones are.
+        """
+        if not plan.todo:
+            return
+        header, encoders, root = self.known.header, self.known.encoders, str(self.known.found.root)
+        processes, threads = cores_for(encoders, device, workers)
+        task = reading_task(self.known.settings, encoders)
+        self._tell()
+        with (
+            Interrupt(self._stopping) as interrupt,
+            _torch_threads(threads),
+            ReaderPool(task, plan.sources, processes, timeout_s) as pool,
+        ):
+            arrivals = iter(pool)
+            for _, shard in plan.todo:
+                if interrupt.asked:
+                    raise KeyboardInterrupt
+                path = self.folder / shard.name(header)
+                try:
+                    write_shard(path, header, arrivals, len(shard.sources), encoders, root, self._arrived)
+                except OSError as error:
+                    raise self._stopped(error) from error
+        self._tell(force=True)
+
+    def merge(self, parts: list[Part], log: Interactions | None) -> None:
+        """Put all parts together and in the place of the store, which stays as it was until then."""
+        merged = self.folder / "merged.h5"
+        try:
+            merge_stores(parts, merged, log, self.known.header, str(self.known.found.root))
+            os.replace(merged, self.known.out)
+            sync_folder(self.known.out.parent)
+        except OSError as error:
+            raise self._stopped(error) from error
+
+    def _arrived(self, arrival: Arrival) -> None:
+        self.progress.count(arrival)
+        self._tell()
+
+    def _stopping(self) -> None:
+        self.progress.stopping = True
+        self._tell()
+
+    def _tell(self, force: bool = False) -> None:
+        self.report(self.progress)
+        now_s = time.monotonic()
+        if force or now_s - self._stated_s >= _STATE_EVERY_S:
+            self._stated_s = now_s
+            write_json(self.folder / "progress.json", self.progress.state())
+
+    def _stopped(self, error: OSError) -> OSError:
+        return OSError(f"{error}; finished shards are kept in {self.folder}, so the same command goes on from there")
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Torch with this many threads, and no more threads in tokenizers."""
+    import torch
+
+    before = torch.get_num_threads()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,193 @@
+"""Which files there are: the sorted list of sources that every later step follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mkv",
+        ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
+        ".vob", ".webm", ".wmv", ".y4m",
+    }
+)  # fmt: skip
+"""What counts as a video inside a folder; a file that is named itself is always taken."""
+
+SUBTITLE_SUFFIXES = frozenset((".srt", ".vtt"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to be read.
+
+    Attributes
+    ----------
+    video_id : str
+    path : str
+        Relative to the root.
+    file : str
+        Where to open it.
+    size_bytes, mtime_ns : int
+        As found while scanning; 0 where the file was gone.
+    title : str
+        Words from the metadata.
+    subtitled : bool
+        Whether its folder has any subtitle files.
+    """
+
+    video_id: str
+    path: str
+    file: str
+    size_bytes: int
+    mtime_ns: int
+    title: str = ""
+    subtitled: bool = False
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was found: sources by path, folders that could not be listed with the reason, and files left alone."""
+
+    root: Path
+    sources: tuple[Source, ...]
+    unlisted: Mapping[str, str] = field(default_factory=dict)
+    ignored: int = 0
+
+
+def common_root(paths: Sequence[str | Path]) -> Path:
+    """The folder that holds everything named: a single folder itself, else what all have in common.
+
+    Raises
+    ------
+    ValueError
+        If nothing is named or a path does not exist.
+    """
+    if not paths:
+        raise ValueError("no videos named")
+    missing = [str(p) for p in paths if not os.path.lexists(p)]
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise ValueError(f"{missing[0]}: no such file or folder{more}")
+    folders = {os.path.abspath(p) if os.path.isdir(p) else os.path.dirname(os.path.abspath(p)) for p in paths}
+    return Path(os.path.commonpath(folders))
+
+
+def scan(paths: Sequence[str | Path], root: Path, id_from: str = "stem") -> Scan:
+    """List all videos below the given files and folders.
+
+    Parameters
+    ----------
+    paths : files or folders
+        Folders are searched with all their sub-folders, links included; files are taken whatever their suffix.
+    root : absolute path
+        Source paths are relative to it.
+    id_from : {"stem", "path"}
+
+    Raises
+    ------
+    ValueError
+        If two files would get the same id; the message names both.
+    """
+    found: dict[str, bool] = {}
+    unlisted: dict[str, str] = {}
+    ignored = 0
+    listed: dict[str, bool] = {}
+    for given in map(os.path.abspath, paths):
+        if not os.path.isdir(given):
+            folder = os.path.dirname(given)
+            if folder not in listed:
+                listed[folder] = _subtitled(folder)
+            found[given] = listed[folder]
+            continue
+        for folder, names, reason in _walk(given):
+            if reason:
+                unlisted[os.path.relpath(folder, root)] = reason
+            videos = [n for n in names if not n.startswith(".") and os.path.splitext(n)[1].lower() in VIDEO_SUFFIXES]
+            ignored += len(names) - len(videos)
+            subtitled = any(os.path.splitext(n)[1].lower() in SUBTITLE_SUFFIXES for n in names)
+            found.update((os.path.join(folder, name), subtitled) for name in videos)
+    sources = [_source(file, os.path.relpath(file, root), id_from, subtitled) for file, subtitled in found.items()]
+    sources.sort(key=lambda s: s.path)
+    check_ids(sources)
+    return Scan(root, tuple(sources), unlisted, ignored)
+
+
+def check_ids(sources: Sequence[Source], taken: Mapping[str, str] | None = None) -> None:
+    """Make sure that no id stands for two files; ``taken`` are the ids and paths of a store that exists already.
+
+    Raises
+    ------
+    ValueError
+        Naming both files.
+    """
+    owners = dict(taken or {})
+    for source in sources:
+        other = owners.setdefault(source.video_id, source.path)
+        if other != source.path:
+            raise ValueError(
+                f"two files would both be video {source.video_id!r}: {other} and {source.path}; "
+                "use --id path to name videos by their path"
+            )
+
+
+def read_list(path: str | Path) -> list[str]:
+    """Paths from a text file, one a line; relative ones start at the list's folder. Empty lines and # are skipped.
+
+    Raises
+    ------
+    ValueError
+        If the list cannot be read or names nothing.
+    """
+    try:
+        lines = os.fsdecode(Path(path).read_bytes()).splitlines()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot read the list: {error.strerror}") from error
+    folder = os.path.dirname(os.path.abspath(path))
+    names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not names:
+        raise ValueError(f"{path}: the list names no video")
+    return [os.path.join(folder, name) for name in names]
+
+
+def _source(file: str, path: str, id_from: str, subtitled: bool) -> Source:
+    try:
+        stat = os.stat(file)
+        size_bytes, mtime_ns = stat.st_size, stat.st_mtime_ns
+    except OSError:
+        size_bytes = mtime_ns = 0  # gone or not ours to see: reading it will say which
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return Source(path if id_from == "path" else stem, path, file, size_bytes, mtime_ns, "", subtitled)
+
+
+def _walk(top: str) -> Iterator[tuple[str, list[str], str]]:
+    """Every folder below ``top`` with its files and, if it cannot be listed, the reason; linked folders once each."""
+    seen = {os.path.realpath(top)}
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        files: list[str] = []
+        folders: list[str] = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    (folders if entry.is_dir() else files).append(entry.name)
+        except OSError as error:
+            yield folder, [], error.strerror or str(error)
+            continue
+        yield folder, files, ""
+        for name in sorted(folders):
+            path = os.path.join(folder, name)
+            if name.startswith(".") or (real := os.path.realpath(path)) in seen:
+                continue
+            seen.add(real)
+            waiting.append(path)
+
+
+def _subtitled(folder: str) -> bool:
+    try:
+        return any(os.path.splitext(name)[1].lower() in SUBTITLE_SUFFIXES for name in os.listdir(folder))
+    except OSError:
+        return False

@@ -1,0 +1,80 @@
+"""A decode process: reads the sources that its parent names, answers with messages, and dies with its parent.
+
+It is started by `segfeat.pipeline.pool`, as a fresh interpreter that knows nothing but a socket and the parent's id.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import NoReturn
+
+from segfeat.pipeline.messages import Failed
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(handle: int, parent: int) -> None:
+    """Serve one parent until it hangs up."""
+    _die_with(parent)
+    # The terminal sends Ctrl-C to everybody in the foreground; what it means is the parent's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _be_the_first_to_be_killed_for_memory()
+    connection = Connection(handle)
+    try:
+        decoders, task = connection.recv()
+        _warm_up(decoders)
+        connection.send(None)
+        while True:
+            source = connection.recv()
+            try:
+                for message in task(source):
+                    connection.send(message)
+            except MemoryError:
+                connection.send(Failed("internal", f"{source.path}: out of memory"))
+            except (BrokenPipeError, ConnectionResetError):
+                raise
+            except Exception as error:  # whatever a library throws at one file must not end the job
+                connection.send(Failed("internal", f"{source.path}: {type(error).__name__}: {error}"))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _warm_up(decoders: dict[str, str]) -> None:
+    """Know the decoders that the parent knows, and load the libraries before the clock runs."""
+    from segfeat.decode import DECODERS
+
+    DECODERS.update(decoders)
+    import segfeat.decode.pyav  # noqa: F401
+
+
+def _die_with(parent: int) -> None:
+    """No orphans: the kernel kills us with our parent where it can, and a thread of ours notices it elsewhere."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> NoReturn:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _be_the_first_to_be_killed_for_memory() -> None:
+    """A file that eats all memory should cost itself, not the job."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("800")
+    except OSError:
+        return
