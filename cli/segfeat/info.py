@@ -54,7 +54,7 @@ def _readable(summary: StoreSummary) -> str:
         summary.path,
         f"videos        {summary.videos:,}{partial}{f', from {summary.root}' if summary.root else ''}",
         f"segments      {summary.segments:,} of {summary.segment_s:g} s",
-        f"length        {summary.hours:.2f} hours",
+        f"length        {f'{summary.hours:,.1f} hours' if summary.hours >= 1 else f'{summary.hours * 60:.1f} minutes'}",
     ]
     for modality, column in summary.modalities.items():
         spec = column.encoder

@@ -46,7 +46,7 @@ def test_the_overview(cli: Cli, store: Path) -> None:
         str(store),
         "videos        2, 1 of them partial, from /films",
         "segments      4 of 5 s",
-        "length        0.00 hours",
+        "length        0.3 minutes",
         "audio         test:audio, 2 dimensions",
         "              for 2 segments in 1 videos",
         "              model none; weights none",
