@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
-import av.logging
 from av.stream import Discard, Disposition
 
 from segfeat.decode.base import DecodeError
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.subtitles.stream import SubtitleStream
     from av.video.stream import VideoStream
-
-av.logging.set_libav_level(av.logging.PANIC)  # damage is reported by us, once per video, not by FFmpeg line by line
 
 TEXT_CODECS = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
 

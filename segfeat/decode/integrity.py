@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import av.logging
+
+from segfeat.decode.damage import Damage
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -12,8 +18,8 @@ if TYPE_CHECKING:
 _LENGTH_BYTE = {"h264": 4, "hevc": 21}
 """Byte of an ISO/IEC 14496-15 configuration record whose lowest two bits are the length field's size minus one."""
 
-_SHORT_S = 1.0
-"""A stream may differ this much, or a tenth, from the length its header gives: editors round."""
+_SHORT_S = 0.2
+"""A stream may differ this much, or by a hundredth, from the length that its header gives: muxers round."""
 
 
 def unit_length_size(codec: VideoCodecContext) -> int:
@@ -54,18 +60,41 @@ def _walk(packet: Packet, length_size: int) -> tuple[list[int], int]:
     return begins, at
 
 
-def length_mismatch(stream: VideoStream, start_s: float, duration_s: float) -> str:
+@contextmanager
+def matroska_complaints(damage: Damage) -> Iterator[None]:
+    """Note what FFmpeg's Matroska demuxer logs as errors meanwhile.
+
+    It skips what it cannot parse and resumes at the next cluster; nothing but its log tells.
+    """
+    level, repeats = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_skip_repeated(False)
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as messages:
+            yield
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(repeats)
+    for _, source, message in messages:
+        if source.startswith("matroska"):
+            damage.note("damaged part of the container", message.strip())
+
+
+def length_mismatch(stream: VideoStream, packet_count: int, start_s: float, duration_s: float) -> str:
     """What the stream's header says about its length where its packets disagree; empty where they agree.
 
-    Headers count from the first picture or from the container's zero, so either reading will do.
+    Headers count from the first picture or from the container's zero, so either reading will do. In AVI, FFmpeg cuts
+    the length to what is there, but not the number of pictures.
     """
+    if stream.container.format.name == "avi" and packet_count < 0.99 * stream.frames - 2:
+        return f"{packet_count} of {stream.frames} pictures"
     stated_s = 0.0
     if stream.duration and stream.time_base:
         stated_s = float(stream.duration * stream.time_base)
     elif "DURATION" in stream.metadata:
         stated_s = _clock_s(stream.metadata["DURATION"])
     off_s = min(abs(stated_s - duration_s), abs(stated_s - duration_s - start_s))
-    if not stated_s or off_s <= max(_SHORT_S, 0.1 * stated_s):
+    if not stated_s or off_s <= max(_SHORT_S, 0.01 * stated_s):
         return ""
     return f"{duration_s:.3f} s of {stated_s:.3f} s"
 

@@ -15,7 +15,7 @@ from segfeat.decode.base import NEAR_S, SLACK_S, Cue, DecodeError, Frame, MediaI
 from segfeat.decode.container import choose_audio, choose_text, choose_video, open_container, packets
 from segfeat.decode.damage import Damage
 from segfeat.decode.display import Display, read_display
-from segfeat.decode.integrity import adds_up, length_mismatch, unit_length_size
+from segfeat.decode.integrity import adds_up, length_mismatch, matroska_complaints, unit_length_size
 from segfeat.decode.packets import read_table
 from segfeat.decode.passes import OffTrack, guided_pass, plain_pass
 from segfeat.decode.sound import read_sound
@@ -42,7 +42,7 @@ class PyAVReader:
         self.path = path
         self.damage = Damage()
         self._stamps: Int64 | None = None
-        with open_container(path) as container:
+        with matroska_complaints(self.damage), open_container(path) as container:
             stream = choose_video(container, path)
             audio, text = choose_audio(container), choose_text(container)
             self._tick = stream.time_base or Fraction(1, 1000)
@@ -72,7 +72,7 @@ class PyAVReader:
                 audio_sample_rate=audio.sample_rate if audio else 0,
                 has_subtitles=text is not None,
             )
-            if mismatch := length_mismatch(stream, float(self._start * self._tick), self.info.duration_s):
+            if mismatch := length_mismatch(stream, len(self.table.pts), float(self._start * self._tick), duration_s):
                 self.damage.note("the picture is not as long as its header says", mismatch)
 
     @property

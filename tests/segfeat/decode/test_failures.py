@@ -115,6 +115,15 @@ def test_problems_are_counted_by_kind() -> None:
     assert damage.lines() == ["3 x lost packet (first: at 1 s)", "1 x odd picture"]
 
 
+def test_a_matroska_file_with_a_lost_stretch_is_flagged_every_time(tmp_path: Path) -> None:
+    data = bytearray(make_video(tmp_path / "whole.mkv", [Picture(count=150)]).read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
+    for name in ("first.mkv", "second.mkv"):
+        (tmp_path / name).write_bytes(data)
+        assert any("container" in line for line in open_video(tmp_path / name).problems)
+    assert not open_video(tmp_path / "whole.mkv").problems
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files through /proc")
 def test_no_file_stays_open(tmp_path: Path) -> None:
     path = make_video(tmp_path / "clip.mp4", [Picture()], [Sound()])
