@@ -12,6 +12,9 @@ from segmodel.views import Rows, Views
 MIN_VIEWS = 5
 """Users with fewer views are train only."""
 
+VALID_SHARE = 0.1
+"""Of each user's views, between those that train and those that test."""
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -25,7 +28,7 @@ class Split:
         return f"<Split: {len(self.train):,} train, {len(self.valid):,} validation, {len(self.test):,} test>"
 
 
-def temporal_split(views: Views, train_share: float = 0.8, valid_share: float = 0.1) -> Split:
+def temporal_split(views: Views, train_share: float = 0.8, valid_share: float = VALID_SHARE) -> Split:
     """Per user: the first views train, the next validate, the last test.
 
     A group of views with one timestamp goes whole to the earlier part. With ``train_share`` 0.7 the test window starts

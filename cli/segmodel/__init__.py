@@ -11,6 +11,8 @@ COMMANDS = {
     "train": ".segmodel.train:train",
     "predict-skip": ".segmodel.predict_skip:predict_skip",
     "evaluate": ".segmodel.evaluate:evaluate",
+    "compare": ".segmodel.compare:compare",
+    "ablate": ".segmodel.ablate:ablate",
 }
 
 

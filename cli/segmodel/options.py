@@ -36,6 +36,42 @@ def key_values(ctx: click.Context, parameter: click.Parameter, values: tuple[str
     return table
 
 
+def trains_grid(command: Command) -> Command:
+    """``--cuts``, ``--seeds``, ``--set``, ``--epochs``, ``--device``: the options of commands that train many runs."""
+    options = [
+        click.option(
+            "--cuts",
+            default="0.9",
+            show_default=True,
+            callback=numbers(float),
+            metavar="SHARES",
+            help="Where test windows start, as 0.7,0.8,0.9.",
+        ),
+        click.option("--seeds", default="0", show_default=True, callback=numbers(int), help="As 0,1,2."),
+        click.option("--set", "settings", multiple=True, callback=key_values, metavar="KEY=VALUE", help="A setting."),
+        click.option("--epochs", type=int, help="At most so many; default: the model's own limit."),
+        click.option("--device", default="auto", callback=device, show_default=True, help="auto, cpu or cuda[:i]."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def numbers(kind: type) -> Callable[..., tuple[Any, ...]]:
+    """A callback that reads a comma-separated list of numbers of one kind, repeated ones once."""
+
+    def read(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[Any, ...]:
+        try:
+            found = tuple(dict.fromkeys(kind(part) for part in text.split(",") if part.strip()))
+        except ValueError:
+            found = ()
+        if not found:
+            raise click.BadParameter(f"{text!r} is no comma-separated list of numbers")
+        return found
+
+    return read
+
+
 def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     """``auto``, ``cpu`` or ``cuda[:i]``; ``auto`` takes a GPU where there is one."""
     if value == "cpu":

@@ -1,0 +1,86 @@
+"""``segmodel compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segmodel.models import MODELS
+
+from .options import FILE, trains_grid
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=FILE)
+@click.option("--baselines", default="none", show_default=True, metavar="LIST", help="all, none, or names.")
+@click.option(
+    "--reference", metavar="NAME", help="What differences are to; default: duration-position, else the first."
+)
+@click.option("--interactions", "logs", type=FILE, multiple=True, help="Views to measure on; default: the test views.")
+@click.option("--history", type=FILE, multiple=True, help="Log with extra views; may be given repeatedly.")
+@click.option("-o", "--out", type=FILE, help="Folder for comparison.md, .csv, .json and .svg.")
+@click.option(
+    "--fit", "fit", multiple=True, type=click.Choice(list(MODELS)), help="Train this model first, below --out."
+)
+@click.option("--store", type=FILE, help="Feature store to train on with --fit.")
+@trains_grid
+def compare(
+    runs: tuple[Path, ...],
+    baselines: str,
+    reference: str | None,
+    logs: tuple[Path, ...],
+    history: tuple[Path, ...],
+    out: Path | None,
+    fit: tuple[str, ...],
+    store: Path | None,
+    cuts: tuple[float, ...],
+    seeds: tuple[int, ...],
+    settings: dict[str, str],
+    epochs: int | None,
+    device: str,
+) -> None:
+    """Set runs side by side on the same views, with paired 95 % intervals from resampling users.
+
+    Runs that differ only in seed are one model, as mean ± std; runs with earlier test windows are other cuts of it.
+
+    \b
+    segmodel compare runs/paper-1 runs/paper-2 --baselines all -o tables
+    segmodel compare --fit paper --fit gbdt-hazard --store feats.h5 --cuts 0.7,0.8,0.9 --seeds 0,1,2 -o tables
+    """
+    from segfeat.interactions import read_interactions
+    from segmodel.compare import compare as compare_runs
+    from segmodel.compare import group_runs
+    from segmodel.grid import fit_grid
+    from segmodel.heldout import baseline_names
+    from segmodel.runs import load_run
+
+    if not (runs or fit):
+        raise click.UsageError("give runs to compare, or models to train with --fit")
+    if fit and (store is None or out is None):
+        raise click.UsageError("--fit needs --store, and --out for the runs")
+    names = baseline_names(baselines)
+    opened = [load_run(run) for run in runs]
+    if store is not None and out is not None:
+        options: dict[str, Any] = {**settings, **({"epochs": epochs} if epochs else {})}
+        variants = {model: {**options, "model": model} for model in fit}
+        for trained in fit_grid(
+            store, variants, out / "runs", cuts=cuts, seeds=seeds, device=device, progress=_say
+        ).values():
+            opened += trained
+    found = compare_runs(
+        group_runs(opened),
+        names,
+        reference,
+        read_interactions(logs) if logs else None,
+        read_interactions(history) if history else None,
+    )
+    click.echo(found.markdown(found.cuts[-1:]), nl=False)
+    if out:
+        found.write(out)
+        click.echo(f"\n-> {out}/comparison.md, .csv, .json, .svg")
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
