@@ -38,6 +38,9 @@ START_S = 120.0
 
 _MAX_FAILED_STARTS = 3
 
+_LAST_WORDS = 2000
+"""Bytes of a dead worker's output that are looked at."""
+
 _BOOT = (
     "import sys; sys.path[:] = sys.argv[3:]; "
     "from segfeat.pipeline.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
@@ -50,15 +53,15 @@ class _Worker:
 
     def __init__(self, task: Task) -> None:
         ours, theirs = Pipe()
-        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         with theirs:
             command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), str(os.getpid()), *sys.path]
             self.process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=self.log,
-                stderr=self.log,
+                stdout=self._log,
+                stderr=self._log,
                 env={**os.environ, **_ONE_THREAD},
             )
         self.connection: Connection[Any, Any] = ours
@@ -75,20 +78,21 @@ class _Worker:
             return silent_s > START_S
         return self.arrival is not None and not self.paused and silent_s > timeout_s
 
-    def end(self, dying: bool = False) -> int:
-        """Make sure that it has ended; its exit status. One that is dying by itself gets the time to say of what."""
+    def end(self, dying: bool = False) -> tuple[int, str]:
+        """Make sure that it has ended: its exit status, and the last line that it wrote.
+
+        One that is dying by itself gets the time to say of what.
+        """
         self.connection.close()
         try:
-            return self.process.wait(timeout=2.0 if dying else 0.0)
+            status = self.process.wait(timeout=2.0 if dying else 0.0)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return self.process.wait()
-
-    def last_words(self) -> str:
-        """The end of what it wrote to its output."""
-        self.log.seek(0)
-        lines = self.log.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
+            status = self.process.wait()
+        with self._log as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS))
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
+        return status, lines[-1] if lines else ""
 
 
 class ReaderPool:
@@ -236,8 +240,7 @@ class ReaderPool:
     def _replace(self, worker: _Worker, reason: Failed | None) -> None:
         """End a worker that hangs or has died, and fail its file; the loop starts another."""
         self._workers.remove(worker)
-        status = worker.end(dying=reason is None)
-        words = worker.last_words()
+        status, words = worker.end(dying=reason is None)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS:

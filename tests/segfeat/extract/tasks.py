@@ -1,0 +1,85 @@
+"""What worker processes are told to do in tests; they import it from here, so it stands alone."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segfeat.decode.base import Frame
+from segfeat.decode.pyav import PyAVReader
+from segfeat.pipeline.messages import Closed, Message, Opened, SegmentItems
+from segfeat.pipeline.sources import Source
+from segfeat.types import Float64
+
+
+def trouble(name: str) -> None:
+    """Do what the name says: hang, hold (hang and let no other thread run), crash, leave, fail, eat; or nothing."""
+    if "hang" in name:
+        time.sleep(1000)
+    elif "hold" in name:
+        ctypes.PyDLL(None).sleep(1000)
+    elif "crash" in name:
+        os.write(2, b"something broke\n")
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif "leave" in name:
+        os._exit(7)
+    elif "fail" in name:
+        raise RuntimeError("no such thing")
+    elif "eat" in name:
+        raise MemoryError
+    elif "slow" in name:
+        time.sleep(0.3)
+
+
+def segments_of(source: Source, count: int, size_bytes: int = 4) -> Iterator[Message]:
+    """A made-up video."""
+    yield Opened(5.0 * count, np.stack([np.arange(count) * 5.0, np.arange(1, count + 1) * 5.0], axis=1), "made-up")
+    for k in range(count):
+        yield SegmentItems(np.zeros(1), {"visual": np.full(size_bytes // 4, k, np.float32)}, f"{source.path} {k}", b"")
+    yield Closed()
+
+
+def tell(source: Source) -> Iterator[Message]:
+    """Three segments; names with a number first have trouble after so many of them."""
+    when, _, what = source.path.partition("-")
+    for number, message in enumerate(segments_of(source, 3)):
+        if number == (1 + int(when) if when.isdigit() else 0):
+            trouble(what or source.path)
+        yield message
+
+
+def long_tell(source: Source) -> Iterator[Message]:
+    """A hundred segments of a megabyte each."""
+    yield from segments_of(source, 100, 1_000_000)
+
+
+def who(source: Source) -> Iterator[Message]:
+    """One segment with the process id, the modules and the threads that it would use."""
+    import sys
+
+    words = " ".join([str(os.getpid()), os.environ["OMP_NUM_THREADS"], *(n for n in sys.modules if "." not in n)])
+    yield Opened(1.0, np.array([[0.0, 1.0]]), "made-up")
+    yield SegmentItems(np.zeros(1), {}, words, b"")
+    yield Closed()
+
+
+class TroubledReader(PyAVReader):
+    """Reads well, but has trouble with files whose names say so, as they open or (``late``) at the second picture."""
+
+    def __init__(self, path: Path) -> None:
+        if "late" not in path.stem:
+            trouble(path.stem)
+        super().__init__(path)
+
+    def frames(self, times_s: Sequence[float] | Float64, short_side: int | None = None) -> Iterator[Frame | None]:
+        """See `VideoReader.frames`."""
+        for number, frame in enumerate(super().frames(times_s, short_side)):
+            if number == 1 and "late" in self.path.stem:
+                trouble(self.path.stem)
+            yield frame
