@@ -79,20 +79,16 @@ class OpenClip:
 
 
 class OpenClipPatches(OpenClip):
-    """Mean over frames and patch tokens of the last hidden layer: before the final LayerNorm and the projection."""
+    """Mean over frames and patches of the last hidden layer: before the final LayerNorm and the projection."""
 
-    pooling = "mean over frames and patch tokens (no class token) of the last hidden layer, before norm and projection"
+    pooling = "mean over frames and patches (no class token) of the last hidden layer, before norm and projection"
 
     def _forward(self, batch: torch.Tensor) -> torch.Tensor:
-        tower = self.model.visual
-        if not hasattr(tower, "forward_intermediates"):
-            raise ValueError(
-                f"open_clip-patches needs a vision transformer; this model's {type(tower).__name__} is none"
-            )
-        layers = tower.forward_intermediates(
-            batch, indices=1, normalize_intermediates=False, intermediates_only=True, output_fmt="NLC"
+        # As a map (n, D, rows, columns): convolutional models know no other form.
+        layers = self.model.visual.forward_intermediates(
+            batch, indices=1, normalize_intermediates=False, intermediates_only=True, output_fmt="NCHW"
         )
-        return layers["image_intermediates"][-1].float().mean(dim=1)
+        return layers["image_intermediates"][-1].float().mean(dim=(2, 3))
 
 
 def _load(parsed: ParsedSpec) -> tuple[Any, str]:

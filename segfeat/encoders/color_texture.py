@@ -78,15 +78,13 @@ def describe(frame: UInt8) -> Float64:
 
 
 def _shrink(frame: UInt8) -> UInt8:
-    """The picture with its shorter side at `FRAME_SIZE`, in its proportions (but never thinner than 3 pixels)."""
+    """The picture with its shorter side at `FRAME_SIZE` (a smaller one as it is), at least 3 × 3 pixels."""
     height, width = frame.shape[:2]
-    scale = FRAME_SIZE / min(height, width)
+    scale = min(1.0, FRAME_SIZE / min(height, width))
     size = max(3, round(width * scale)), max(3, round(height * scale))
     if size == (width, height):
         return frame
-    return np.asarray(
-        Image.fromarray(frame).resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
-    )
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
 
 
 def _colours(pixels: Float64) -> tuple[Float64, Float64]:

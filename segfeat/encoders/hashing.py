@@ -21,11 +21,14 @@ from segfeat.types import EncoderSpec, Float32, Float64
 
 DIM = 256
 PART_LENGTHS = (2, 3, 4)
-"""Characters of the word parts: pairs carry languages written without spaces, longer ones the stems of words."""
+"""Characters of the word parts, with a mark at both ends of the word: stems, endings, misspellings."""
 WEIGHTS = {"word": 1.0, "pair": 0.5, "part": 0.5}
 """How much a kind of feature counts: single words most; word order and spelling refine them."""
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Kana and Chinese characters: written without spaces, so each counts as a word."""
+
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
 
 
 class Hashing:

@@ -32,9 +32,16 @@ class LogMel:
     def __init__(self, parsed: ParsedSpec, device: torch.device) -> None:
         # So little work that a GPU would only wait for it: always on the CPU.
         self._spectrogram = MelSpectrogram(
-            SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, n_mels=BANDS, f_min=40.0, norm="slaney", mel_scale="slaney"
+            SAMPLE_RATE,
+            n_fft=WINDOW,
+            hop_length=HOP,
+            n_mels=BANDS,
+            f_min=40.0,
+            center=False,  # no made-up samples at the ends
+            norm="slaney",
+            mel_scale="slaney",
         )
-        self.preparer = SoundPreparer(SAMPLE_RATE, WINDOW)
+        self.preparer = SoundPreparer(SAMPLE_RATE, WINDOW + HOP)  # two windows: one alone does not change
         self.frame_size: int | None = None
         self.sample_rate: int | None = SAMPLE_RATE
         self.batch_size = 1

@@ -168,7 +168,7 @@ def load_encoder(spec: str, modality: Modality, device: str = "auto") -> Encoder
         from segfeat.encoders.device import resolve_device
 
         encoder_class = getattr(import_module(module), name)
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # libraries built for another torch raise each of these
         choices = "repair the installation (pip install --force-reinstall segfeat) or another encoder"
         raise EncoderUnavailable(spec, f"its library cannot be imported ({error})", choices) from error
     encoder: Encoder = encoder_class(parsed, resolve_device(device))
