@@ -9,7 +9,7 @@ from html import escape
 from segmodel.comparison import Comparison, Figure
 from segmodel.comparison_table import HEADLINES
 
-_LABEL, _PANEL, _ROW, _TOP, _GAP = 230, 250, 26, 58, 24
+_LABEL, _PANEL, _ROW, _TOP, _GAP = 230, 240, 26, 58, 40
 """Widths and heights in pixels."""
 
 _BETTER_IS_LESS = ("nll",)
@@ -29,15 +29,16 @@ def differences_svg(comparison: Comparison, cut: str | None = None, group: str =
     table = comparison.table(cut, group)
     models = [m for m in table if m != comparison.reference]
     metrics = [name for name in HEADLINES if table[comparison.reference][name].views]
-    height = _TOP + _ROW * len(models) + 20
+    height = _TOP + _ROW * len(models) + 32
     width = _LABEL + (_PANEL + _GAP) * len(metrics)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="system-ui, sans-serif" font-size="13" fill="#222">',
         '<rect width="100%" height="100%" fill="#fff"/>',
         _text(8, 20, f"Difference to {comparison.reference}: {cut}, {group} views", weight="600"),
+        _text(width - 20, 20, "green better, red worse, grey: the 95 % interval holds zero", "end", size=11),
     ]
-    parts += [_text(_LABEL - 10, _row(i) + 4, model, anchor="end") for i, model in enumerate(models)]
+    parts += [_text(_LABEL - 20, _row(i) + 4, model, "end") for i, model in enumerate(models)]
     for k, metric in enumerate(metrics):
         left = _LABEL + k * (_PANEL + _GAP)
         parts += _panel(left, metric, [table[m][metric] for m in models], height)
@@ -45,19 +46,19 @@ def differences_svg(comparison: Comparison, cut: str | None = None, group: str =
 
 
 def _panel(left: int, metric: str, figures: Sequence[Figure], height: int) -> list[str]:
-    ends = [abs(v) for f in figures for v in (f.difference, f.low, f.high) if not math.isnan(v)]
-    reach = _round_up(max(ends, default=0.0) or 1e-3)
+    ticks = _ticks([v for f in figures for v in (f.difference, f.low, f.high) if not math.isnan(v)])
     less = metric in _BETTER_IS_LESS
 
     def x(value: float) -> float:
-        return left + _PANEL / 2 * (1 + value / reach)
+        return left + _PANEL * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
-    parts = [
-        _text(left + _PANEL / 2, 40, f"{HEADLINES[metric]} ({'less' if less else 'more'} is better)", anchor="middle"),
-        f'<line x1="{x(0):.1f}" y1="{_TOP - 8}" x2="{x(0):.1f}" y2="{height - 16}" stroke="#999"/>',
-    ]
-    for tick, anchor in ((-reach, "start"), (0.0, "middle"), (reach, "end")):
-        parts.append(_text(x(tick), height - 4, f"{tick:+.3g}" if tick else "0", anchor=anchor, size=11))
+    parts = [_text(left + _PANEL / 2, 40, f"{HEADLINES[metric]} ({'less' if less else 'more'} is better)", "middle")]
+    for tick in ticks:
+        colour = "#888" if tick == 0 else "#e4e4e4"
+        parts.append(
+            f'<line x1="{x(tick):.1f}" y1="{_TOP - 8}" x2="{x(tick):.1f}" y2="{height - 26}" stroke="{colour}"/>'
+        )
+        parts.append(_text(x(tick), height - 12, f"{tick:+.3g}" if tick else "0", "middle", size=11))
     for i, f in enumerate(figures):
         if math.isnan(f.difference):
             continue
@@ -80,10 +81,14 @@ def _row(index: int) -> int:
     return _TOP + _ROW * index + 8
 
 
-def _round_up(value: float) -> float:
-    """The next 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if value <= step * power * (1 + 1e-9))
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Round numbers, 3 to 6 of them, that span the values and zero."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    width = (high - low) or 1e-3
+    power = 10.0 ** math.floor(math.log10(width / 4))
+    step = next(s * power for s in (1, 2, 5, 10) if width / 4 <= s * power * (1 + 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [i * step for i in range(first, max(last, first + 1) + 1)]
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "400", size: int = 13) -> str:
