@@ -1,0 +1,31 @@
+"""Which variants an ablation trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segmodel.ablate import ABLATIONS, FULL, ablations
+from segmodel.configuration import run_config
+
+
+@pytest.mark.parametrize("model", list(ABLATIONS))
+def test_every_ablation_is_a_valid_configuration_that_differs_from_the_full_model(model: str, tmp_path: Path) -> None:
+    found = {
+        name: run_config(tmp_path / "s.h5", options)
+        for name, options in ablations(model, ("id", "visual", "text")).items()
+    }
+    assert next(iter(found)) == FULL
+    assert {"id only", "visual only", "text only"} <= set(found)
+    settings = [str(sorted(config.settings.items())) for config in found.values()]
+    assert len(set(settings)) == len(settings)
+
+
+def test_a_single_modality_is_not_ablated_again() -> None:
+    assert not [name for name in ablations("paper", ("id",)) if "only" in name]
+
+
+def test_models_without_ablations_are_named() -> None:
+    with pytest.raises(ValueError, match=r"no ablations for model 'random'; valid are paper"):
+        ablations("random", ("id",))
