@@ -8,12 +8,15 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+
+from segfeat.disk import Disk
 
 TEMPORARY_SUFFIX = ".writing"
 
@@ -23,21 +26,44 @@ COPY_ROWS = 65_536
 STRING = h5py.string_dtype("utf-8")
 
 
+class NewFile(h5py.File):
+    """An HDF5 file being written."""
+
+    def __init__(self, raw: FileIO) -> None:
+        self._disk = Disk(raw)
+        # Aligned, so that memory-mapped columns are arrays as the processor likes them.
+        super().__init__(self._disk, "w", libver="latest", alignment_threshold=512, alignment_interval=64)
+
+    def check(self) -> None:
+        """Raise the first OSError that writing met; to be called after every larger piece."""
+        if self._disk.error is not None:
+            raise self._disk.error
+
+
 @contextmanager
-def new_file(path: str | Path) -> Iterator[h5py.File]:
+def new_file(path: str | Path) -> Iterator[NewFile]:
     """A file that appears under ``path`` only when the block ends well.
 
     The temporary name carries host and process: two of them may write one shard at once, the last one wins.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, as on a full disk; nothing is left behind then.
     """
     target = Path(path)
     temporary = target.with_name(f"{target.name}.{socket.gethostname()}-{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
-        with h5py.File(temporary, "w", libver="latest") as file:
-            yield file
-        with open(temporary, "rb+") as handle:
-            os.fsync(handle.fileno())
+        with temporary.open("wb+", buffering=0) as raw:
+            with NewFile(raw) as file:
+                yield file
+            file.check()
+            os.fsync(raw.fileno())
         os.replace(temporary, target)
         sync_folder(target.parent)
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -53,8 +79,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def create(file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:
+def create(file: NewFile, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:
     """An empty, contiguous, uncompressed dataset; object arrays are strings."""
+    file.check()
     string = dtype == STRING or np.dtype(dtype) == np.dtype(object)
     return file.create_dataset(name, shape=shape, dtype=STRING if string else dtype)
 

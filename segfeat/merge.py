@@ -113,7 +113,7 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
     )
 
 
-def _layout(file: h5py.File, header: StoreHeader, outlines: Sequence[_Outline]) -> None:
+def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline]) -> None:
     """Every dataset but logs and failures at its full size; those that need no part's data are filled."""
     sizes = np.concatenate([np.zeros(0, np.int64), *(o.sizes for o in outlines)])
     v, t = len(sizes), int(sizes.sum())
@@ -142,13 +142,14 @@ def _layout(file: h5py.File, header: StoreHeader, outlines: Sequence[_Outline]) 
     file["videos/offset"][...] = np.concatenate([[0], np.cumsum(sizes)])
 
 
-def _append(source: h5py.File, target: h5py.File, outline: _Outline, at: dict[str, int]) -> None:
+def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict[str, int]) -> None:
     """One part's rows at the places reached so far, which move on."""
     for name in ("id", "path", "title", "status", "decoder", "size_bytes", "mtime_ns", "duration_s"):
         _copy(source[f"videos/{name}"], target[f"videos/{name}"], outline.videos, at["videos"])
     names = ["segments/span_s", "segments/text"]
     names += [f"{group}/{name}" for group in ("features", "valid") for name in target.get(group, ())]
     for name in names:
+        target.check()
         _copy(source[name], target[name], outline.segments, at["segments"])
     times, n = target["segments/frame_time_s"], int(outline.sizes.sum())
     if outline.pictures:

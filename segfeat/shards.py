@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -70,7 +69,7 @@ def write_store(
 
 
 def finish(
-    file: h5py.File, header: StoreHeader, failures: Sequence[Failure], log: Interactions | None, root: str
+    file: hdf5.NewFile, header: StoreHeader, failures: Sequence[Failure], log: Interactions | None, root: str
 ) -> None:
     """Write failures, log and attributes: what every store has, whoever wrote its other columns."""
     columns: dict[str, npt.NDArray[Any]] = {
@@ -83,6 +82,7 @@ def finish(
         columns |= {f"interactions/{n}": getattr(log, n) for n in numbers}
     for name, values in columns.items():
         hdf5.create(file, name, values.shape, values.dtype)[...] = values
+    file.check()
     for modality, spec in header.encoders.items():
         file[f"features/{modality}"].attrs.update(spec.attributes())
     file.attrs.update(
