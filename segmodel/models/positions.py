@@ -7,11 +7,13 @@ code does and why the published rows look weak.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from segfeat.types import Float64
 from segmodel.dataset import Dataset
@@ -20,6 +22,11 @@ from segmodel.prediction import SkipPrediction, from_slots
 from segmodel.splits import Split
 from segmodel.views import MAX_SEGMENTS, Views
 from segmodel.vocabulary import Vocabulary
+
+UInt64 = npt.NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 / golden ratio: the step of SplitMix64."""
 
 
 def exit_histogram(views: Views, groups: np.ndarray, count: int, width: int) -> Float64:
@@ -34,6 +41,29 @@ def cut_at_length(scores: Float64, segments: np.ndarray) -> Float64:
     kept = np.where(live, scores, 0.0)
     normalised: Float64 = kept / kept.sum(axis=1, keepdims=True)
     return normalised
+
+
+def chance(views: Views, seed: int, width: int) -> Float64:
+    """Uniform numbers (B, width) in [0, 1) that depend on a view's ids, its time and the seed alone.
+
+    So a view is drawn the same in any company, and whatever the codes of its ids.
+    """
+    users, videos = (
+        np.array([zlib.crc32(v.encode()) for v in ids.tolist()] or [0], dtype=np.uint64)
+        for ids in (views.user_ids, views.video_ids)
+    )
+    key = np.full(len(views), seed, dtype=np.uint64)
+    for part in (users[views.user], videos[views.video], views.time_ms.astype(np.uint64)):
+        key = _mixed(key + part)
+    bits = _mixed(key[:, None] + np.arange(1, width + 1, dtype=np.uint64)[None, :] * _GOLDEN)
+    return (bits >> np.uint64(11)) / 2.0**53
+
+
+def _mixed(z: UInt64) -> UInt64:
+    """The finaliser of SplitMix64 (Steele et al. 2014); unsigned overflow is meant."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 @dataclass(frozen=True)
@@ -74,9 +104,9 @@ class AllPosition(SegmentModel):
         scores = self.histogram[codes]
         slots = cut_at_length(scores, data.views.segments)
         if self.config.sampled:
-            draw = np.random.default_rng(self.config.sampling_seed).random((2, *scores.shape))
+            draw = chance(data.views, self.config.sampling_seed, 2 * scores.shape[1])
             # Drawn slots first; the order within drawn and not drawn is chance.
-            scores = (draw[0] < scores) + 0.5 * draw[1]
+            scores = (draw[:, ::2] < scores) + 0.5 * draw[:, 1::2]
         return from_slots(slots, data.views, leave_score=scores, knows_length=False)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
@@ -125,11 +155,8 @@ class Random(SegmentModel):
     def predict(self, data: Dataset) -> SkipPrediction:
         width = self.config.max_segments + 1
         slots = cut_at_length(np.ones((len(data), width)), data.views.segments)
-        # Chance that depends on the view alone, so that a view's ranking is the same in any company.
-        seeds = np.stack([data.views.user, data.views.video, data.views.time_ms % (2**31)], axis=1).astype(np.uint64)
-        mixed = (seeds * np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D], np.uint64)).sum(axis=1, dtype=np.uint64)
-        scores = np.stack([np.random.default_rng([self.config.ranking_seed, int(s)]).random(width) for s in mixed])
-        return from_slots(slots, data.views, leave_score=scores.reshape(len(data), width), knows_length=False)
+        scores = chance(data.views, self.config.ranking_seed, width)
+        return from_slots(slots, data.views, leave_score=scores, knows_length=False)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         return {}, {}

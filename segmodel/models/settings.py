@@ -43,5 +43,5 @@ def _value(key: str, value: Any, kind: Any) -> Any:
         if kind is int and float(value) != int(float(value)):
             raise ValueError(value)
         return int(float(value)) if kind is int else kind(value)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"setting {key}: {value!r} is no {getattr(kind, '__name__', kind)}") from error
