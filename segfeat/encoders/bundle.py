@@ -20,8 +20,8 @@ from segfeat.encoders.sound import SoundPreparer
 from segfeat.encoders.weights import check_checkpoint, fingerprint, loading, unavailable
 from segfeat.types import EncoderSpec, Float32
 
-BATCH_SIZE = {"cpu": 4, "cuda": 64}
-"""Sounds of 5 s at once: where throughput no longer grows."""
+BATCH_SIZE = {"cpu": 1, "cuda": 32}
+"""Sounds at once: one of 5 s fills a core, and the first convolutions of 32 take some gigabytes of a GPU."""
 
 
 class TorchaudioBundle:
