@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segfeat.extract import extract
+    from segfeat.extraction import extract
     from segfeat.interactions import Interactions, read_interactions
     from segfeat.store import FeatureStore, open_store
     from segfeat.types import Clip, EncoderSpec, VideoFeatures
@@ -29,7 +29,7 @@ _HOMES = {
     "open_store": "store",
     "Interactions": "interactions",
     "read_interactions": "interactions",
-    "extract": "extract",
+    "extract": "extraction",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from ..run import FAILED, FINISHED, PARTLY_FAILED
 from .progress import ProgressLine, clock
 
 if TYPE_CHECKING:
-    from segfeat.extract import ExtractSummary
+    from segfeat.extraction import ExtractSummary
     from segfeat.pipeline.preview import Preview
 
 _PATH = click.Path(path_type=Path)
@@ -54,7 +54,6 @@ def extract(
     list_file: Path | None,
     interactions: tuple[Path, ...],
     segment_seconds: float,
-    workers: int | None,
     video_timeout: float,
     strict: bool,
     dry_run: bool,
@@ -66,7 +65,7 @@ def extract(
     An existing store is added to: only new and changed files are read. After an interruption the same command goes on
     where it was. Files that cannot be read are recorded with the reason; segfeat errors STORE lists them.
     """
-    from segfeat.extract import carry_out
+    from segfeat.extraction import carry_out
     from segfeat.pipeline.preview import preview
     from segfeat.pipeline.request import Request
     from segfeat.pipeline.sources import read_list
@@ -74,12 +73,19 @@ def extract(
     paths: list[str | Path] = [*videos, *(read_list(list_file) if list_file else [])]
     if not paths:
         raise click.UsageError("name at least one video or folder, or a --list of them")
-    request = Request(paths, out, interactions=list(interactions) or None, segment_s=segment_seconds, **options)
+    request = Request(
+        paths,
+        out,
+        interactions=list(interactions) or None,
+        segment_s=segment_seconds,
+        video_timeout_s=video_timeout,
+        **options,
+    )
     with nullcontext() if quiet else closing(ProgressLine()) as line:
         if dry_run:
-            foreseen = preview(request, workers, video_timeout, line)
+            foreseen = preview(request, line)
         else:
-            summary = carry_out(request, workers, video_timeout, line)
+            summary = carry_out(request, line)
     if dry_run:
         click.echo(_foreseen(foreseen))
         return FINISHED

@@ -28,7 +28,7 @@ class ProgressLine:
         self._terminal = sys.stderr.isatty()
         self._printed_s = 0.0
         self._width = 0
-        self._said_stopping = False
+        self._said_stopping = self._finished = False
 
     def __call__(self, progress: Progress) -> None:
         if progress.stopping and not self._said_stopping:
@@ -37,8 +37,8 @@ class ProgressLine:
         now_s = time.monotonic()
         every_s = _TERMINAL_EVERY_S if self._terminal else _PLAIN_EVERY_S
         finished = progress.videos_done == progress.videos_total
-        if finished or now_s - self._printed_s >= every_s:
-            self._printed_s = now_s
+        if (finished and not self._finished) or now_s - self._printed_s >= every_s:
+            self._printed_s, self._finished = now_s, finished
             self._print(_line(progress), lasting=not self._terminal)
 
     def close(self) -> None:

@@ -30,6 +30,4 @@ def share_cores(cores: int, networks_on_cpu: bool, workers: int | None = None) -
     """
     if workers is None:
         workers = cores - cores // 2 if networks_on_cpu else cores
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
     return workers, max(1, cores - workers)

@@ -63,11 +63,15 @@ class Job:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.folder.exists() and not self._shards():
+            self.finish()  # nothing that anybody could go on from
         self._lock.close()
 
     def _enter(self, out: Path, header: StoreHeader, replaces: str | None) -> None:
         about = {"header": asdict(header), "replaces": replaces}
         known = _read(self.folder / "job.json")
+        if not self._shards():
+            known = None
         if known is not None and replaces is None:
             if lines := _header(known).differences(header):
                 raise ValueError(
@@ -84,6 +88,9 @@ class Job:
     def finish(self) -> None:
         """Remove the folder: everything in it is in the store."""
         shutil.rmtree(self.folder)
+
+    def _shards(self) -> list[Path]:
+        return list(self.folder.glob("shard-*.h5"))
 
     def _empty(self) -> None:
         for path in self.folder.iterdir():

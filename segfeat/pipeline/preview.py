@@ -66,26 +66,21 @@ class Preview:
     expected_bytes: int
 
 
-def preview(
-    request: Request,
-    workers: int | None = None,
-    video_timeout_s: float = 300.0,
-    progress: Callable[[Progress], None] | None = None,
-) -> Preview:
+def preview(request: Request, progress: Callable[[Progress], None] | None = None) -> Preview:
     """Open every new file, read and encode a few of them, write nothing.
 
     Raises
     ------
     ValueError
-        As `segfeat.extract.extract` does.
+        As `segfeat.extract` does.
     """
     known = request.prepare()
     sources = make_plan(known.new, known.header, job_folder(known.out), known.titled).sources
     counts = Progress.of(sources, videos_before=len(known.found.sources) - len(sources))
-    processes, _ = cores_for(known.encoders, request.device, workers)
+    processes, _ = cores_for(known.encoders, request.device, request.workers)
     lengths: dict[Source, tuple[float, int]] = {}
     failures = []
-    with ReaderPool(Probing(known.settings), sources, processes, video_timeout_s) as pool:
+    with ReaderPool(Probing(known.settings), sources, processes, request.video_timeout_s) as pool:
         for arrival in pool:
             for _ in arrival:
                 pass
@@ -98,7 +93,7 @@ def preview(
                 progress(counts)
     segments = sum(n for _, n in lengths.values())
     sample = _sample({source: n for source, (_, n) in lengths.items()})
-    cost = _measure(known, sample, processes, video_timeout_s)
+    cost = _measure(known, sample, processes)
     return Preview(
         videos=len(lengths),
         segments=segments,
@@ -129,11 +124,12 @@ def _sample(segments: Mapping[Source, int]) -> list[Source]:
     return [short[i] for i in dict.fromkeys(picks.tolist())]
 
 
-def _measure(known: Prepared, sample: Sequence[Source], processes: int, timeout_s: float) -> _Cost | None:
+def _measure(known: Prepared, sample: Sequence[Source], processes: int) -> _Cost | None:
     items: dict[str, list[Any]] = {modality: [] for modality in known.encoders}
     counts = dict.fromkeys(known.encoders, 0)
     segments, cpu_s, size = 0, 0.0, 0
-    with ReaderPool(reading_task(known.settings, known.encoders), sample, processes, timeout_s) as pool:
+    task = reading_task(known.settings, known.encoders)
+    with ReaderPool(task, sample, processes, known.request.video_timeout_s) as pool:
         for arrival in pool:
             for segment in arrival:
                 segments += 1

@@ -17,10 +17,13 @@ from segfeat.segment import SEGMENT_S
 from segfeat.store import FeatureStore
 from segfeat.types import Modality, StoreHeader
 
+VIDEO_TIMEOUT_S = 300.0
+"""A file whose decoding gets nowhere for this long is given up."""
+
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `segfeat.extract.extract` that say what is wanted; they are explained there."""
+    """The arguments of `segfeat.extract`, which explains them."""
 
     paths: str | Path | Sequence[str | Path]
     out: str | Path
@@ -39,6 +42,14 @@ class Request:
     thumbnails: bool = True
     overwrite: bool = False
     retry_failed: bool = False
+    workers: int | None = None
+    video_timeout_s: float = VIDEO_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers must be at least 1, not {self.workers}")
+        if not self.video_timeout_s > 0:
+            raise ValueError(f"the video timeout must be a positive number of seconds, not {self.video_timeout_s}")
 
     def prepare(self) -> Prepared:
         """Look at files, metadata, log, weights and the store, in this order; decode nothing.
@@ -46,7 +57,7 @@ class Request:
         Raises
         ------
         ValueError
-            As `segfeat.extract.extract` does.
+            As `segfeat.extract` does.
         """
         given = [self.paths] if isinstance(self.paths, str | Path) else list(self.paths)
         out = Path(os.path.abspath(self.out))
@@ -77,7 +88,7 @@ class Request:
         new = [s for s in sources if base is None or not base.has(s, titled, self.retry_failed)]
         if base is not None:
             check_ids(new, {video_id: path for path, (_, _, video_id) in base.videos.items()})
-        return Prepared(out, settings, header, encoders, found, tuple(new), titled, base, log)
+        return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +97,9 @@ class Prepared:
 
     Attributes
     ----------
+    request : Request
     out : Path
+        Absolute.
     settings : Settings
     header : StoreHeader
     encoders : mapping of modality to Encoder
@@ -102,6 +115,7 @@ class Prepared:
         The log asked for.
     """
 
+    request: Request
     out: Path
     settings: Settings
     header: StoreHeader

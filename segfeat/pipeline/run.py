@@ -17,6 +17,7 @@ from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.cores import available_cores, share_cores
 from segfeat.pipeline.interrupt import Interrupt
 from segfeat.pipeline.job import write_json
+from segfeat.pipeline.messages import Failed
 from segfeat.pipeline.plan import Plan
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.progress import Progress
@@ -71,7 +72,7 @@ class Run:
     report: Callable[[Progress], None]
     _stated_s: float = 0.0
 
-    def write_shards(self, plan: Plan, device: str, workers: int | None, timeout_s: float) -> None:
+    def write_shards(self, plan: Plan) -> None:
         """Write every shard that is left to do.
 
         Raises
@@ -80,17 +81,20 @@ class Run:
             After Ctrl-C, once the shard in work is written.
         OSError
             If a shard cannot be written; the message says where the finished ones are.
+        ValueError
+            If the library of the chosen decoder is not installed.
         """
         if not plan.todo:
             return
+        request = self.known.request
         header, encoders, root = self.known.header, self.known.encoders, str(self.known.found.root)
-        processes, threads = cores_for(encoders, device, workers)
+        processes, threads = cores_for(encoders, request.device, request.workers)
         task = reading_task(self.known.settings, encoders)
         self._tell()
         with (
             Interrupt(self._stopping) as interrupt,
             _torch_threads(threads),
-            ReaderPool(task, plan.sources, processes, timeout_s) as pool,
+            ReaderPool(task, plan.sources, processes, request.video_timeout_s) as pool,
         ):
             arrivals = iter(pool)
             for _, shard in plan.todo:
@@ -114,6 +118,8 @@ class Run:
             raise self._stopped(error) from error
 
     def _arrived(self, arrival: Arrival) -> None:
+        if isinstance(arrival.end, Failed) and arrival.end.code == "decoder_missing":
+            raise ValueError(arrival.end.message)  # as it would be for every file
         self.progress.count(arrival)
         self._tell()
 

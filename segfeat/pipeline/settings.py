@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from segfeat.decode import DECODERS
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S, segment_count
 from segfeat.types import EncoderSpec, StoreHeader
 
@@ -43,6 +44,7 @@ class Settings:
         for what, value, valid in (
             ("frame position", self.frame_position, FRAME_POSITIONS),
             ("id rule", self.id_from, ID_RULES),
+            ("decoder", self.decoder, DECODERS),
         ):
             if value not in valid:
                 raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(valid)}")

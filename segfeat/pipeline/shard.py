@@ -87,6 +87,7 @@ def write_shard(
             row = draft.add(segment)
             for modality, item in segment.items.items():
                 batches[modality].add(item, draft.features[modality], row)
+        arrived(arrival)
         if isinstance(arrival.end, Failed):
             failures.append(_failure(arrival.source, arrival.end.code, arrival.end.message))
         elif draft is None or arrival.end is None or draft.rows < len(draft.opened.spans_s):
@@ -94,7 +95,6 @@ def write_shard(
         else:
             draft.status = "partial" if arrival.end.problems else "ok"
             drafts.append(draft)
-        arrived(arrival)
     for waiting in batches.values():
         waiting.flush()
     good = [draft for draft in drafts if draft.finite]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from segfeat.decode import DECODERS
-from segfeat.extract import ExtractSummary, extract
+from segfeat.extraction import ExtractSummary, extract
 from segfeat.pipeline.sources import Source
 from segfeat.store import FeatureStore
 from tests.media import Picture, Sound, make_video

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from tests.segfeat.extraction import tasks
 
 from segfeat.pipeline.messages import Closed, Failed, SegmentItems
 from segfeat.pipeline.pool import ReaderPool, Task
 from segfeat.pipeline.sources import Source
-from tests.segfeat.extract import tasks
 
 Make = Callable[[str], Source]
 

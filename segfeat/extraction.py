@@ -12,12 +12,9 @@ from segfeat.merge import Part
 from segfeat.pipeline.job import Job
 from segfeat.pipeline.plan import make_plan
 from segfeat.pipeline.progress import Progress
-from segfeat.pipeline.request import Request
+from segfeat.pipeline.request import VIDEO_TIMEOUT_S, Request
 from segfeat.pipeline.run import Run
 from segfeat.store import Failure, FeatureStore
-
-VIDEO_TIMEOUT_S = 300.0
-"""A file whose decoding gets nowhere for this long is given up."""
 
 Report = Callable[[Progress], None]
 """Told of the progress after every file."""
@@ -151,16 +148,13 @@ def extract(
         thumbnails,
         overwrite,
         retry_failed,
+        workers,
+        video_timeout_s,
     )
-    return carry_out(request, workers, video_timeout_s, progress)
+    return carry_out(request, progress)
 
 
-def carry_out(
-    request: Request,
-    workers: int | None = None,
-    video_timeout_s: float = VIDEO_TIMEOUT_S,
-    progress: Report | None = None,
-) -> ExtractSummary:
+def carry_out(request: Request, progress: Report | None = None) -> ExtractSummary:
     """Do what is requested; see `extract`."""
     known = request.prepare()
     out, found, base = known.out, known.found, known.base
@@ -168,7 +162,7 @@ def carry_out(
         plan = make_plan(known.new, known.header, job.folder, known.titled)
         counts = Progress.of(plan.sources, videos_before=len(found.sources) - len(plan.sources))
         run = Run(job.folder, known, counts, progress or (lambda _: None))
-        run.write_shards(plan, request.device, workers, video_timeout_s)
+        run.write_shards(plan)
         if known.new or known.log is not None or base is None:
             parts, log = plan.parts(known.header, job.folder), known.log
             if base is not None:
