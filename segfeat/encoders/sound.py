@@ -25,7 +25,7 @@ class SoundPreparer:
     least: int
 
     def __call__(self, clip: Clip) -> Float32 | None:
-        """float32 (samples,); None for a clip without sound, or with fewer than ``least`` samples.
+        """float32 (samples,); None for a clip without sound, with fewer than ``least`` samples, or with broken ones.
 
         Raises
         ------
@@ -36,4 +36,5 @@ class SoundPreparer:
             return None
         if clip.sample_rate != self.sample_rate:
             raise ValueError(f"sound at {clip.sample_rate} Hz, where {self.sample_rate} Hz were asked for")
-        return np.asarray(clip.waveform, dtype=np.float32)
+        waveform = np.asarray(clip.waveform, dtype=np.float32)
+        return waveform if np.isfinite(waveform).all() else None  # damaged float sound can decode to anything

@@ -206,6 +206,15 @@ def test_too_little_sound_has_no_item_and_just_enough_has(make_clip: Clips) -> N
     assert np.isfinite(encoder.encode([encoder.preparer(make_clip(waveform=np.zeros(560)))])).all()
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_broken_samples_are_no_sound(broken: float, make_clip: Clips) -> None:
+    encoder = load_encoder("offline:logmel", "audio", "cpu")
+    waveform = tone(440)
+    assert encoder.preparer(make_clip(waveform=waveform)) is not None
+    waveform[77] = broken
+    assert encoder.preparer(make_clip(waveform=waveform)) is None
+
+
 # -- hashing -----------------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +246,12 @@ def test_a_language_without_spaces_is_compared_by_its_characters() -> None:
         describe_text("猫追激光笔") @ describe_text("小猫追激光")
         > describe_text("猫追激光笔") @ describe_text("如何修自行车") + 0.1
     )
+
+
+def test_half_characters_do_no_harm(make_clip: Clips) -> None:
+    encoder = load_encoder("offline:hashing", "text", "cpu")
+    item = encoder.preparer(make_clip(text="a red \udce9 dog"))
+    np.testing.assert_array_equal(encoder.encode([item]), encoder.encode(["a red ? dog"]))
 
 
 def test_the_same_in_every_process() -> None:
