@@ -96,11 +96,16 @@ def from_slots(
     ValueError
         If a row is no distribution.
     """
-    off = np.abs(slots.sum(axis=1) - 1.0)
-    if not (off < 1e-6).all() or (slots < 0).any():
-        worst = int(np.nanargmax(np.where(np.isnan(off), np.inf, off)))
-        raise ValueError(f"exit probabilities of view {worst} sum to {slots[worst].sum():.6f}, not 1")
     segments = views.segments.astype(np.int64)
+    total = np.where(np.arange(slots.shape[1])[None, :] <= segments[:, None], slots, 0.0).sum(axis=1)
+    # NaN compares false, so this finds it as well.
+    wrong = np.flatnonzero(~((np.abs(total - 1.0) < 1e-6) & (slots >= 0).all(axis=1)))
+    if len(wrong):
+        i = int(wrong[0])
+        raise ValueError(
+            f"exit probabilities of view {i} are no distribution over its {segments[i]} segments and completion: "
+            f"they sum to {total[i]:.6f}, the least is {slots[i].min():.6f}"
+        )
     if interest is None:
         hazard = np.clip(hazard_from_slots(slots, segments), _SMALL, 1.0 - _SMALL)
         interest = np.log1p(-hazard) - np.log(hazard)
