@@ -114,29 +114,19 @@ class Collator:
         history_mask = past_row >= 0
         history_video = np.where(history_mask, video_code[past.video[past_row]], 0)
 
-        target_store = _store_rows(data.store, views.store_row[rows][:, None], np.arange(width)[None, :], mask)
-        history_store = _store_rows(data.store, past.store_row[past_row], history_segment, history_mask)
-        distinct, inverse = np.unique(
-            np.concatenate([target_store.ravel(), history_store.ravel()]), return_inverse=True
-        )
-        # Row 0 of the content stands for "not in the store", which unique() puts first when it occurs.
-        if len(distinct) and distinct[0] == UNKNOWN:
-            distinct = distinct[1:]
-        else:
-            inverse = inverse + 1
-        content, valid = _gather(data.store, self.modalities, distinct)
+        found = gather_content(data, rows, mask, past_row, history_segment, self.modalities)
         return Batch(
             user=torch.from_numpy(user_code[views.user[rows]]),
             video=torch.from_numpy(video_code[views.video[rows]]),
             segments=torch.from_numpy(segments),
             mask=torch.from_numpy(mask),
-            segment_row=torch.from_numpy(inverse[: target_store.size].reshape(target_store.shape)),
+            segment_row=found.segment_row,
             history_video=torch.from_numpy(history_video),
             history_segment=torch.from_numpy(history_segment),
-            history_row=torch.from_numpy(inverse[target_store.size :].reshape(history_store.shape)),
+            history_row=found.history_row,
             history_mask=torch.from_numpy(history_mask),
-            content=content,
-            content_valid=valid,
+            content=found.features,
+            content_valid=found.valid,
             exit=torch.from_numpy(views.exit[rows].astype(np.int64)),
         )
 
@@ -147,6 +137,62 @@ class Collator:
         order = rows if generator is None else generator.permutation(rows)
         for start in range(0, len(order), size):
             yield self(data, order[start : start + size])
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """Content of some views' segments and histories, each distinct segment once.
+
+    Attributes
+    ----------
+    segment_row : int64 (B, S)
+    history_row : int64 (B, H)
+        Rows of ``features``; 0 = no content.
+    features : modality -> float32 (R, D)
+    valid : modality -> bool (R,)
+    """
+
+    segment_row: Tensor
+    history_row: Tensor
+    features: Mapping[str, Tensor]
+    valid: Mapping[str, Tensor]
+
+
+def gather_content(
+    data: Dataset,
+    rows: npt.NDArray[Any],
+    mask: npt.NDArray[np.bool_],
+    past_row: npt.NDArray[np.int64],
+    history_segment: npt.NDArray[np.int64],
+    modalities: Sequence[str],
+) -> Content:
+    """Read the content of the given views (rows of ``data``) and of their histories from the store.
+
+    Parameters
+    ----------
+    data : Dataset
+    rows : int (B,)
+    mask : bool (B, S)
+        Which segments are real.
+    past_row, history_segment : int64 (B', H)
+        From :meth:`Dataset.history_segments`, of all views or of one that stands for all.
+    modalities : sequence of str
+    """
+    target = _store_rows(data.store, data.views.store_row[rows][:, None], np.arange(mask.shape[1])[None, :], mask)
+    history = _store_rows(data.store, data.past.store_row[past_row], history_segment, past_row >= 0)
+    distinct, inverse = np.unique(np.concatenate([target.ravel(), history.ravel()]), return_inverse=True)
+    # Row 0 stands for "not in the store", which unique() puts first where it occurs.
+    if len(distinct) and distinct[0] == UNKNOWN:
+        distinct = distinct[1:]
+    else:
+        inverse = inverse + 1
+    features, valid = _gather(data.store, modalities, distinct)
+    return Content(
+        torch.from_numpy(inverse[: target.size].reshape(target.shape)),
+        torch.from_numpy(inverse[target.size :].reshape(history.shape)),
+        features,
+        valid,
+    )
 
 
 def _store_rows(

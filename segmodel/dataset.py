@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -54,6 +55,10 @@ class Dataset:
         """The given views with their histories; the past stays whole."""
         return Dataset(self.views.take(rows), self.past, self.history[rows], self.store)
 
+    def as_views(self) -> Dataset:
+        """The past itself as views, each with its own history."""
+        return Dataset(self.past, self.past, _history(self.past, self.past), self.store)
+
     @cached_property
     def last_views(self) -> Rows:
         """(V, HISTORY_VIEWS) rows of ``past``, oldest first, right-aligned; -1 where the history is shorter."""
@@ -93,6 +98,42 @@ class Dataset:
         past_row[batch[keep], column[keep]] = last.ravel()[owner[keep]]
         index[batch[keep], column[keep]] = segment[keep]
         return past_row, index
+
+
+def by_users(data: Dataset, most_rows: int) -> Iterator[tuple[Rows, Dataset]]:
+    """Parts of a dataset that hold whole users, each with those users' past alone.
+
+    Parameters
+    ----------
+    data : Dataset
+    most_rows : int
+        Views and past views of a part together; a single user may exceed it.
+
+    Yields
+    ------
+    rows : int64 (B,)
+        Which views of ``data`` the part holds, in their order.
+    part : Dataset
+    """
+    users, owner = np.unique(data.views.user, return_inverse=True)
+    first = np.searchsorted(data.past.user, users, side="left")
+    end = np.searchsorted(data.past.user, users, side="right")
+    size = np.cumsum(np.bincount(owner, minlength=len(users)) + end - first)
+    part_of_user = np.floor_divide(size - 1, most_rows) if len(users) else size
+    part = part_of_user[owner]
+    order = np.argsort(part, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
+        if not len(rows):
+            continue
+        chosen = np.unique(owner[rows])
+        keep = np.zeros(len(data.past) + 1, dtype=np.int64)
+        np.add.at(keep, first[chosen], 1)
+        np.add.at(keep, end[chosen], -1)
+        kept = np.cumsum(keep)[:-1].astype(bool)
+        # A user's rows stay together, so a history moves as a whole.
+        moved = np.concatenate([[0], np.cumsum(kept)])
+        rows = np.sort(rows)
+        yield rows, Dataset(data.views.take(rows), data.past.take(kept), moved[data.history[rows]], data.store)
 
 
 def make_dataset(

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import Batch
 from segmodel.models.base import FitRun
 
 CHECKPOINT = "last.pt"
+
+
+class OnDevice(Protocol):
+    """A batch that can be moved."""
+
+    def to(self, device: str | torch.device) -> Any:
+        """The same batch on a device."""
+
+
+B = TypeVar("B", bound=OnDevice)
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How a network is optimised.
 
-    ``patience`` epochs without a better validation score end the training.
+    With ``early_stopping``, ``patience`` epochs without a better validation score end the training and the best epoch's
+    weights are kept; without it all epochs run and the last weights are kept. With ``steps_per_epoch`` the learning
+    rate warms up over the first tenth and falls along a cosine to zero.
     """
 
     epochs: int = 100
@@ -32,12 +44,14 @@ class Schedule:
     weight_decay: float = 1e-4
     clip_norm: float = 10.0
     patience: int = 10
+    early_stopping: bool = True
+    steps_per_epoch: int | None = None
 
 
 def train_network(
     network: nn.Module,
-    batches: Callable[[np.random.Generator], Iterable[Batch]],
-    loss: Callable[[Batch], Tensor],
+    batches: Callable[[np.random.Generator], Iterable[B]],
+    loss: Callable[[B], Tensor],
     validate: Callable[[], float],
     schedule: Schedule,
     run: FitRun,
@@ -68,7 +82,8 @@ def train_network(
     ValueError
         If the loss stops being finite.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
+    optimizer = torch.optim.AdamW(_groups(network, schedule.weight_decay), schedule.learning_rate)
+    epochs = run.epochs or schedule.epochs
     # Half precision only on hardware that has it; float32 keeps CPU runs exact.
     autocast = torch.autocast("cuda", torch.bfloat16, enabled=run.device.startswith("cuda"))
     best: dict[str, Any] = {"score": -float("inf"), "epoch": -1, "weights": _weights(network)}
@@ -79,14 +94,18 @@ def train_network(
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         best, first = saved["best"], saved["epoch"] + 1
-    for epoch in range(first, run.epochs or schedule.epochs):
-        if epoch - best["epoch"] > schedule.patience:
+    for epoch in range(first, epochs):
+        if schedule.early_stopping and epoch - best["epoch"] > schedule.patience:
             break
         began = time.perf_counter()
         torch.manual_seed(run.seed * 100_003 + epoch)
         network.train()
         losses = []
-        for batch in batches(np.random.default_rng([run.seed, epoch])):
+        for step, batch in enumerate(batches(np.random.default_rng([run.seed, epoch]))):
+            if schedule.steps_per_epoch:
+                done = (epoch + (step + 1) / schedule.steps_per_epoch) / epochs
+                for group in optimizer.param_groups:
+                    group["lr"] = schedule.learning_rate * min(1.0, done / 0.1) * 0.5 * (1 + math.cos(math.pi * done))
             with autocast:
                 value = loss(batch.to(run.device))
             optimizer.zero_grad(set_to_none=True)
@@ -101,7 +120,7 @@ def train_network(
             )
         network.eval()
         score = validate()
-        if score > best["score"]:
+        if score > best["score"] or not schedule.early_stopping:
             best = {"score": score, "epoch": epoch, "weights": _weights(network)}
         if checkpoint:
             _save(
@@ -119,6 +138,15 @@ def train_network(
         )
     network.load_state_dict(best["weights"])
     network.eval()
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay for matrices only: shrinking biases and norms towards zero has no meaning."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:

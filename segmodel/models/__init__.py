@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segmodel.models.base import SegmentModel
 
-DEFAULT = "paper"
+DEFAULT = "hazard"
 
 MODELS: Mapping[str, str] = {
+    "hazard": "hazard.model:HazardModel",
     "paper": "paper.model:PaperModel",
     "random": "positions:Random",
     "all-position": "positions:AllPosition",
@@ -24,6 +25,20 @@ MODELS: Mapping[str, str] = {
     "duration-position": "durations:DurationPosition",
     "duration-user-position": "durations:DurationUserPosition",
     "gbdt-hazard": "gbdt:GbdtHazard",
+    "lightgcn": "baselines.general.lightgcn:LightGCN",
+    "directau": "baselines.general.directau:DirectAU",
+    "caser": "baselines.general.caser:Caser",
+    "sasrec": "baselines.general.sasrec:SASRec",
+    "widedeep": "baselines.context.widedeep:WideDeep",
+    "dcnv2": "baselines.context.dcnv2:DCNv2",
+    "finalmlp": "baselines.context.finalmlp:FinalMLP",
+    "adagin": "baselines.context.adagin:AdaGIN",
+    "din": "baselines.context.din:DIN",
+    "dien": "baselines.context.dien:DIEN",
+    "can": "baselines.context.can:CAN",
+    "slmrec": "baselines.multimodal.slmrec:SLMRec",
+    "bm3": "baselines.multimodal.bm3:BM3",
+    "freedom": "baselines.multimodal.freedom:FREEDOM",
 }
 """Name -> module (relative to this package) and class."""
 

@@ -1,0 +1,6 @@
+"""The default model: a discrete-time hazard that a network learns on top of smoothed statistics.
+
+``rates`` (base hazard by place in the video) -> ``items`` (what other users did with the video) -> ``features`` (the
+user's causal history) -> ``network`` (attention over history and content; the residual on the logit) -> ``user_filter``
+(a closed-form correction from the user's own surprises) -> ``model`` (training, several members, saving).
+"""

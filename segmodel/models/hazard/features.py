@@ -1,0 +1,257 @@
+"""Numbers that describe a view to the network: its user's causal history, its context, its video.
+
+Two steps: :class:`Past` describes watched views as history, and :func:`describe` describes target views by what of the
+past they may see. Columns are plain; :class:`Scaler` standardises them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from segfeat.types import Float32, Float64, Int64
+from segmodel.dataset import Dataset
+from segmodel.models.hazard.items import COLD, EFFECT, LOG_COUNT
+from segmodel.models.hazard.rates import Outcomes, logit
+from segmodel.views import Rows, Views
+
+_SESSION_GAP_MS = 1_800_000
+_RECENT = (5, 20)
+_HALF_LIFE_VIEWS = 2.0
+_DECAY_VIEWS = 12
+_GAP_CENTRES = (1.2, 1.5, 1.8, 2.2, 2.7, 3.3)
+"""log10 seconds around which the gap since the previous view is softly binned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """P watched views as history.
+
+    Attributes
+    ----------
+    views : Views
+    token : float32 (P, 27)
+        One view as an element of a history.
+    hazard : float32 (P, S)
+        What base and video statistics expected.
+    sums : float64 (P + 1, 16)
+        Prefix sums of surprises and centred outcomes.
+    session : int64 (P,)
+        First view of each view's session.
+    page : int64 (P,)
+        First view of each view's user and time.
+    """
+
+    views: Views
+    token: Float32
+    hazard: Float32
+    sums: Float64
+    session: Rows
+    page: Rows
+
+
+def log_watch_ratio(views: Views) -> Float64:
+    """(V,) log(1 + watch / duration)."""
+    ratio: Float64 = np.log1p(views.watch_ms / views.duration_ms)
+    return ratio
+
+
+def outcome_channels(views: Views, item: Float64) -> Float64:
+    """(P, 9) what is averaged over a history, before centring."""
+    done = views.completed
+    return np.stack(
+        [
+            done,
+            np.log1p(np.minimum(views.watch_ms / views.duration_ms, 8.0)),
+            (views.exit == 0) & ~done,
+            np.log(np.maximum(views.watch_ms, 1) / 1000.0) / 2,
+            np.where(done, 0, views.exit) / 5.0,
+            ~done,
+            item[:, LOG_COUNT] / 2,
+            item[:, COLD],
+            item[:, EFFECT],
+        ],
+        axis=1,
+    ).astype(np.float64)
+
+
+def describe_past(views: Views, base: Float64, item: Float64, channel_means: Float64) -> Past:
+    """Describe watched views, sorted by user and time, as history.
+
+    Parameters
+    ----------
+    views : Views
+    base : float (P, S)
+        Base hazard.
+    item : float (P, 12)
+        From :func:`segmodel.models.hazard.items.item_features`.
+    channel_means : float (9,)
+        Of :func:`outcome_channels` over the training views.
+    """
+    effect = np.clip(item[:, EFFECT], -2.0, 2.0)[:, None]
+    expected = np.where(base > 0, expit(logit(base) + 0.7 * effect), 0.0)
+    surprise = Outcomes.of(views, base.shape[1]).residuals(expected, views.segments)
+    channels = outcome_channels(views, item)
+    summed = np.concatenate([surprise, channels - channel_means, np.ones((len(views), 1))], axis=1)
+    token = np.concatenate(
+        [
+            channels[:, :4],
+            (views.exit / views.segments)[:, None],
+            np.minimum(views.exit, 20)[:, None] / 5.0,
+            np.log(views.picture_s)[:, None],
+            surprise,
+            _hour(views.time_ms),
+            item,
+        ],
+        axis=1,
+    )
+    row = np.arange(len(views))
+    new_user = np.diff(views.user, prepend=-1) != 0
+    waited = np.diff(views.time_ms, prepend=0)
+    start = np.maximum.accumulate(np.where(new_user | (waited > _SESSION_GAP_MS), row, 0)) if len(row) else row
+    page = np.maximum.accumulate(np.where(new_user | (waited > 0), row, 0)) if len(row) else row
+    return Past(
+        views,
+        token.astype(np.float32),
+        expected.astype(np.float32),
+        np.concatenate([np.zeros((1, summed.shape[1])), np.cumsum(summed, axis=0)]),
+        start,
+        page,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """V target views as the network sees them: (V, 33) context and video, (V, 65) running user statistics."""
+
+    view: Float64
+    user: Float64
+
+
+def describe(data: Dataset, past: Past, item: Float64) -> Described:
+    """Describe the views of a dataset by what of ``past`` (over ``data.past``) their histories hold.
+
+    Parameters
+    ----------
+    data : Dataset
+    past : Past
+    item : float (V, 12)
+        Statistics of the target videos.
+    """
+    views = data.views
+    first, end = data.history.T
+    known = end > first
+    previous = np.maximum(end - 1, 0) if len(past.views) else np.zeros(len(views), np.int64)
+    when = past.views.time_ms if len(past.views) else np.zeros(1, np.int64)
+    gap = np.where(known, views.time_ms - when[previous], -1)
+    session_start = past.session[previous] if len(past.views) else first
+    session = np.where(known & (gap < _SESSION_GAP_MS), np.maximum(session_start, first), end)
+    page = np.where(known, past.page[previous] if len(past.views) else first, end)
+    before = np.where(known & (page > first), when[previous] - when[np.maximum(page - 1, 0)], -1)
+
+    windows = [first, *(np.maximum(first, end - n) for n in _RECENT), session]
+    running = [_shrunken(past.sums[end] - past.sums[start]) for start in windows]
+    decayed = np.zeros((len(views), past.sums.shape[1]))
+    for age in range(_DECAY_VIEWS):
+        row = end - 1 - age
+        there = row >= first
+        at = np.where(there, row, 0)
+        step = past.sums[at + 1] - past.sums[at] if len(past.views) else np.zeros_like(decayed)
+        decayed += np.where(there[:, None], step, 0.0) * 0.5 ** (age / _HALF_LIFE_VIEWS)
+    running.append(_shrunken(decayed))
+
+    log_gap = _log_seconds(gap)
+    soft = [np.where(gap >= 0, expit((log_gap - centre) * 6.0), 0.0) for centre in _GAP_CENTRES]
+    n = views.segments
+    view = np.stack(
+        [
+            log_gap,
+            _log_seconds(before),
+            known,
+            before >= 0,
+            np.log1p(end - first),
+            np.log1p(end - session),
+            np.log1p(np.where(known, end - page, 0)),
+            *_hour(views.time_ms).T,
+            *soft,
+            np.log(views.picture_s),
+            n / 10,
+            views.picture_s / views.segment_s - (n - 1),
+            1 / np.sqrt(n),
+            n <= 2,
+            n == 3,
+        ],
+        axis=1,
+    )
+    return Described(np.concatenate([view, item], axis=1), np.concatenate(running, axis=1))
+
+
+def segment_features(views: Views, rows: Rows, offset: Float32, width: int) -> Float32:
+    """(B, width, 14) of the segments of the given views; zero beyond N. ``offset`` (B, width) is the base log-odds."""
+    s = np.arange(width)[None, :]
+    n, duration = views.segments[rows][:, None], views.picture_s[rows][:, None]
+    rest = np.maximum(duration - views.segment_s * s, 0.0)
+    length = np.minimum(rest, views.segment_s)
+    last = s == n - 1
+    columns = (
+        s / n,
+        (n - 1 - s) / 10,
+        np.log1p(rest),
+        length / views.segment_s - 1,
+        views.segment_s * s / duration,
+        s == 0,
+        s == 1,
+        last,
+        s == n - 2,
+        last * length / views.segment_s,
+        np.log1p(s),
+        offset / 2,
+        np.log1p(rest - length),
+        (s == 0) / np.sqrt(n),
+    )
+    stacked = np.stack([np.broadcast_to(c, offset.shape) for c in columns], axis=2)
+    return (stacked * (s < n)[..., None]).astype(np.float32)
+
+
+SEGMENT_FEATURES = 14
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Standardisation with the training views' mean and deviation, clipped to ±5."""
+
+    mean: Float32
+    scale: Float32
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Scaler:
+        """The scaler of training values (N, C)."""
+        return cls(values.mean(axis=0).astype(np.float32), (values.std(axis=0) + 1e-6).astype(np.float32))
+
+    def __call__(self, values: np.ndarray) -> Float32:
+        """(N, C) standardised."""
+        return np.clip((values - self.mean) / self.scale, -5.0, 5.0).astype(np.float32)
+
+
+def _shrunken(sums: Float64) -> Float64:
+    """Surprises over their variance, outcomes over their count, both pulled towards nothing."""
+    surprise, variance, count = sums[:, :3], sums[:, 3:6], sums[:, -1:]
+    return np.concatenate(
+        [
+            surprise / (variance + 1.0),
+            surprise.sum(axis=1, keepdims=True) / (variance.sum(axis=1, keepdims=True) + 1.5),
+            sums[:, 6:-1] / (count + 3.0),
+        ],
+        axis=1,
+    )
+
+
+def _log_seconds(gap_ms: Int64) -> Float64:
+    return np.where(gap_ms >= 0, np.log10(np.maximum(gap_ms, 1) / 1000.0 + 1.0), 0.0)
+
+
+def _hour(time_ms: Int64) -> Float64:
+    angle = (time_ms / 3_600_000.0) % 24 * (2 * np.pi / 24)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=1)

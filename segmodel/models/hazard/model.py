@@ -1,0 +1,314 @@
+"""The default model: statistics, a few networks averaged on the hazard, and the user filter on top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segfeat.types import Float64
+from segmodel.batch import CONTENT, gather_content
+from segmodel.dataset import HISTORY_VIEWS, Dataset, by_users
+from segmodel.losses import hazard_loss
+from segmodel.models.base import Arrays, FitRun, SegmentModel
+from segmodel.models.hazard.features import Scaler, segment_features
+from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
+from segmodel.models.hazard.statistics import Inputs, Statistics, Tables, rows_seen
+from segmodel.models.hazard.user_filter import filter_users
+from segmodel.prediction import SkipPrediction, from_hazard
+from segmodel.splits import Split
+from segmodel.training import Schedule, train_network
+from segmodel.views import MAX_SEGMENTS, Rows
+from segmodel.vocabulary import Vocabulary
+
+_PART_ROWS = 16_384
+"""Views scored at a time, their histories included, which bounds memory."""
+
+_SCORE_VIEWS = 1024
+
+
+@dataclass(frozen=True)
+class HazardConfig:
+    """Settings of the default model."""
+
+    modalities: tuple[str, ...] = ("id", *CONTENT)
+    """Those of them that the store has are used; ``id`` stands for statistics of the video."""
+    max_segments: int = MAX_SEGMENTS
+    members: int = 3
+    """Networks averaged; they differ in initial weights, order and simulated deployments."""
+    epochs: int = 7
+    batch_views: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    clip_norm: float = 1.0
+    width: int = 64
+    rank: int = 8
+    dropout: float = 0.3
+    folds: int = 10
+    prior_events: float = 20.0
+    """Weight of coarser levels in the base hazard, in events."""
+    deployed_share: float = 0.5
+    """Share of the users for whom an epoch hides the statistics after a random moment, as in deployment."""
+    modality_dropout: float = 0.2
+    """Chance that a training batch lacks a content modality."""
+    user_filter: bool = True
+
+    def __post_init__(self) -> None:
+        unknown = [m for m in self.modalities if m not in ("id", *CONTENT)]
+        if unknown or not self.modalities:
+            raise ValueError(f"modalities {','.join(self.modalities)!r}: valid are {', '.join(('id', *CONTENT))}")
+
+
+class HazardModel(SegmentModel):
+    """A discrete-time hazard with a proper likelihood: its probabilities mean something.
+
+    Views inside the fitted log are predicted from statistics of its training and validation part, so that evaluating
+    on the log's own test views is honest; views later than all the log knows of their user, and users it does not know,
+    are predicted from statistics of the whole log, as a live system would.
+    """
+
+    Config = HazardConfig
+    config: HazardConfig
+
+    def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
+        c = self.config
+        here = data.store.encoders if data.store is not None else {}
+        self.dims = {m: here[m].dim for m in CONTENT if m in c.modalities and m in here}
+        views = data.views
+        log_rows = np.sort(np.concatenate([split.train, split.valid, split.test]))
+        log = views.take(log_rows)
+        self.users = Vocabulary.of(log.user_ids, log.user)
+        self.videos = Vocabulary.of(log.video_ids, log.video)
+        user_fold = np.random.default_rng([run.seed, 0]).permutation(len(self.users)) % c.folds
+        user_fold[0] = c.folds
+        code = self.users.table_codes(views.user_ids)[log.user]
+        self.last_ms = np.full(len(self.users), np.iinfo(np.int64).min)
+        np.maximum.at(self.last_ms, code, log.time_ms)
+
+        learner = Statistics(
+            self.users, self.videos, user_fold, c.folds, c.prior_events, c.max_segments, "id" in c.modalities
+        )
+        train = data.take(split.train)
+        reference, timed = learner.learn(train)
+        inputs = learner.inputs(train, reference, own_fold=True)
+        self.scalers = [Scaler.of(values) for values in (inputs.view, inputs.user, inputs.past.token[rows_seen(train)])]
+        self.widths = self._make_widths(*(x.shape[1] for x in (inputs.view, inputs.user, inputs.past.token)))
+        self.device = run.device
+        self.networks: list[HazardNetwork] = []
+        valid = data.take(split.valid)
+        valid_inputs = learner.inputs(valid, reference)
+        for member in range(c.members):
+            self.networks.append(self._train_member(member, train, learner, reference, timed, valid, valid_inputs, run))
+        spent = np.sort(np.concatenate([split.train, split.valid]))
+        self.statistics = learner
+        self.inside = learner.learn(data.take(spent), means_of=reference)[0]
+        self.after = learner.learn(data.take(log_rows), means_of=reference)[0]
+
+    def _make_statistics(self, user_fold: np.ndarray) -> Statistics:
+        c = self.config
+        use_items = "id" in c.modalities
+        return Statistics(self.users, self.videos, user_fold, c.folds, c.prior_events, c.max_segments, use_items)
+
+    def _make_widths(self, view: int, user: int, token: int) -> Widths:
+        c = self.config
+        return Widths(view, user, token, c.max_segments, width=c.width, rank=c.rank, dropout=c.dropout)
+
+    def _train_member(
+        self,
+        member: int,
+        train: Dataset,
+        learner: Statistics,
+        reference: Tables,
+        timed: Any,
+        valid: Dataset,
+        valid_inputs: Inputs,
+        run: FitRun,
+    ) -> HazardNetwork:
+        c = self.config
+        seed = run.seed * 1009 + member
+        torch.manual_seed(seed)
+        network = HazardNetwork(self.widths, self.dims).to(run.device)
+        folder = run.folder / f"member-{member}" if run.folder else None
+        if folder:
+            folder.mkdir(exist_ok=True)
+
+        def batches(generator: np.random.Generator) -> Iterator[HazardBatch]:
+            inputs = learner.deployed_inputs(train, reference, timed, generator, c.deployed_share)
+            order = generator.permutation(len(train))
+            for start in range(0, len(order), c.batch_views):
+                yield self._batch(train, inputs, order[start : start + c.batch_views], generator)
+
+        def loss(batch: HazardBatch) -> Tensor:
+            return hazard_loss(network(batch).float(), batch.segments, batch.exit)
+
+        def validate() -> float:
+            return -self._nll(network, valid, valid_inputs)
+
+        schedule = Schedule(
+            c.epochs,
+            c.batch_views,
+            c.learning_rate,
+            c.weight_decay,
+            c.clip_norm,
+            early_stopping=False,
+            steps_per_epoch=-(-len(train) // c.batch_views),
+        )
+        train_network(
+            network,
+            batches,
+            loss,
+            validate,
+            schedule,
+            replace(run, seed=seed, folder=folder, report=lambda r: run.report(_renamed(r, member, c, run))),
+            metric="valid_log_likelihood",
+        )
+        return network
+
+    def predict(self, data: Dataset) -> SkipPrediction:
+        hazard = np.zeros((len(data), self.config.max_segments))
+        views = data.views
+        code = self.users.table_codes(views.user_ids)[views.user]
+        after = (code == 0) | (views.time_ms > self.last_ms[code])
+        for tables, rows in ((self.inside, np.flatnonzero(~after)), (self.after, np.flatnonzero(after))):
+            if len(rows):
+                for part_rows, part in by_users(data.take(rows), _PART_ROWS):
+                    hazard[rows[part_rows]] = self._hazard(part, tables)
+        return from_hazard(hazard, views)
+
+    def _hazard(self, part: Dataset, tables: Tables) -> Float64:
+        """Hazards (B, S) of whole users."""
+        inputs = self.statistics.inputs(part, tables)
+        hazard = self._mean_hazard(part, inputs)
+        if not self.config.user_filter or not len(part.past):
+            return hazard
+        known = part.as_views()
+        known_inputs = self.statistics.inputs(known, tables, own_fold=True, past=inputs.past)
+        past_hazard = self._mean_hazard(known, known_inputs)
+        return filter_users(part, hazard, inputs.cold, past_hazard, known_inputs.cold)
+
+    def _mean_hazard(self, data: Dataset, inputs: Inputs) -> Float64:
+        return np.mean([self._score(n, data, inputs) for n in self.networks], axis=0)
+
+    @torch.no_grad()
+    def _score(self, network: HazardNetwork, data: Dataset, inputs: Inputs) -> Float64:
+        network.eval()
+        hazard = np.zeros((len(data), self.config.max_segments))
+        for start in range(0, len(data), _SCORE_VIEWS):
+            rows = np.arange(start, min(start + _SCORE_VIEWS, len(data)))
+            batch = self._batch(data, inputs, rows).to(self.device)
+            out = torch.sigmoid(network(batch).float()).cpu().numpy()
+            hazard[rows, : out.shape[1]] = out
+        hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
+        return hazard
+
+    def _nll(self, network: HazardNetwork, data: Dataset, inputs: Inputs) -> float:
+        prediction = from_hazard(self._score(network, data, inputs), data.views)
+        return -float(np.log(np.maximum(prediction.slots[np.arange(len(data)), data.views.exit], 1e-9)).mean())
+
+    def _batch(
+        self, data: Dataset, inputs: Inputs, rows: Rows, generator: np.random.Generator | None = None
+    ) -> HazardBatch:
+        """The batch of the given views; with a generator, a training batch that may lack modalities."""
+        scale_view, scale_user, scale_token = self.scalers
+        segments = data.views.segments[rows].astype(np.int64)
+        width = int(segments.max())
+        mask = np.arange(width)[None, :] < segments[:, None]
+        # Many candidates of one user share a history: it is read and encoded once.
+        shared = len(rows) > 1 and bool((data.history[rows] == data.history[rows[0]]).all())
+        shared = shared and bool((data.views.time_ms[rows] == data.views.time_ms[rows[0]]).all())
+        sources = rows[:1] if shared else rows
+        last = data.last_views[sources]
+        there = last >= 0
+        age_s = np.maximum(data.views.time_ms[sources][:, None] - _at(data.past.time_ms, last), 0) / 1000.0
+        back = np.broadcast_to(np.arange(HISTORY_VIEWS)[::-1], last.shape)
+        log_age = np.log10(age_s + 1.0)
+        age = np.stack([log_age / 3, np.exp(-back / 5), back / HISTORY_VIEWS, log_age < 3.3], axis=2) * there[..., None]
+        token = scale_token(_at(inputs.past.token, last)) * there[..., None]
+
+        content = None
+        surprise = weight = np.zeros((len(sources), 0), np.float32)
+        if self.dims:
+            past_row, segment = data.history_segments(sources)
+            expected = inputs.past.hazard[past_row, segment] if len(data.past) else np.zeros(past_row.shape, np.float32)
+            left = _at(data.past.exit, past_row) == segment
+            seen = past_row >= 0
+            surprise, weight = (left - expected) * seen, expected * (1 - expected) * seen
+            content = gather_content(data, rows, mask, past_row, segment, tuple(self.dims))
+            if generator is not None:
+                dropped = [m for m in self.dims if generator.random() < self.config.modality_dropout]
+                if len(dropped) < len(self.dims):
+                    valid = {m: v & (m not in dropped) for m, v in content.valid.items()}
+                    content = replace(content, valid=valid)
+        offset = inputs.offset[rows, :width]
+        return HazardBatch(
+            view=torch.from_numpy(scale_view(inputs.view[rows])),
+            user=torch.from_numpy(scale_user(inputs.user[rows])),
+            token=torch.from_numpy(token.astype(np.float32)),
+            age=torch.from_numpy(age.astype(np.float32)),
+            token_mask=torch.from_numpy(there),
+            segment=torch.from_numpy(segment_features(data.views, rows, offset, width)),
+            to_end=torch.from_numpy(np.maximum(segments[:, None] - 1 - np.arange(width)[None, :], 0)),
+            offset=torch.from_numpy(offset),
+            segments=torch.from_numpy(segments),
+            exit=torch.from_numpy(data.views.exit[rows].astype(np.int64)),
+            content=content,
+            surprise=torch.from_numpy(surprise.astype(np.float32)),
+            weight=torch.from_numpy(weight.astype(np.float32)),
+        )
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        facts = {
+            "users": list(self.users.ids),
+            "videos": list(self.videos.ids),
+            "dims": dict(self.dims),
+            "widths": [self.widths.view, self.widths.user, self.widths.token],
+        }
+        arrays: Arrays = {"user_fold": self.statistics.user_fold, "last_ms": self.last_ms}
+        for name, scaler in zip(_SCALERS, self.scalers, strict=True):
+            arrays |= {f"{name}.mean": scaler.mean, f"{name}.scale": scaler.scale}
+        for name, tables in (("inside", self.inside), ("after", self.after)):
+            arrays |= {f"{name}.{k}": v for k, v in tables.arrays().items()}
+        for member, network in enumerate(self.networks):
+            arrays |= {f"member_{member}.{k}": v.detach().cpu().numpy() for k, v in network.state_dict().items()}
+        return facts, arrays
+
+    def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
+        c = self.config
+        self.users, self.videos = Vocabulary(tuple(facts["users"])), Vocabulary(tuple(facts["videos"]))
+        self.dims, self.device = facts["dims"], "cpu"
+        view, user, token = facts["widths"]
+        self.widths = self._make_widths(view, user, token)
+        self.last_ms = arrays["last_ms"]
+        self.statistics = self._make_statistics(arrays["user_fold"])
+        self.scalers = [Scaler(arrays[f"{n}.mean"], arrays[f"{n}.scale"]) for n in _SCALERS]
+        self.inside, self.after = (Tables.of_arrays(_under(arrays, name)) for name in ("inside", "after"))
+        self.networks = []
+        for member in range(c.members):
+            network = HazardNetwork(self.widths, self.dims)
+            weights = {k: torch.from_numpy(np.array(v)) for k, v in _under(arrays, f"member_{member}").items()}
+            network.load_state_dict(weights)
+            self.networks.append(network.eval())
+
+
+_SCALERS = ("view", "user", "token")
+
+
+def _under(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose names begin with ``prefix.``, without it."""
+    return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{prefix}.")}
+
+
+def _at(values: np.ndarray, rows: Rows) -> np.ndarray:
+    """``values[rows]`` where rows may be -1 and values empty; what stands there is masked out later."""
+    if len(values):
+        return values[rows]
+    return np.zeros((*rows.shape, *values.shape[1:]), values.dtype)
+
+
+def _renamed(record: Mapping[str, Any], member: int, c: HazardConfig, run: FitRun) -> dict[str, Any]:
+    """One counter over the epochs of all members."""
+    return {**record, "epoch": member * (run.epochs or c.epochs) + record["epoch"], "member": member}

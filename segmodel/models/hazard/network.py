@@ -1,0 +1,184 @@
+"""The residual on the base hazard: attention over the user's last views, tastes in content, one state per view."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segmodel.batch import Content
+from segmodel.models.hazard.features import SEGMENT_FEATURES
+
+AGE_FEATURES = 4
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Sizes of inputs and layers."""
+
+    view: int
+    user: int
+    token: int
+    max_segments: int
+    width: int = 64
+    heads: int = 4
+    rank: int = 8
+    position: int = 8
+    taste_heads: int = 2
+    taste_dim: int = 16
+    dropout: float = 0.3
+    input_dropout: float = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class HazardBatch:
+    """B views; histories have B rows, or one that all views share (a user with many candidates is read once).
+
+    Attributes
+    ----------
+    view, user : float32 (B, ·)
+    token : float32 (B or 1, H, ·)
+    age : float32 (B or 1, H, 4)
+    token_mask : bool (B or 1, H)
+    segment : float32 (B, S, 14)
+    to_end : int64 (B, S)
+        N - 1 - s, 0 on padding.
+    offset : float32 (B, S)
+        Log-odds of the base hazard.
+    segments, exit : int64 (B,)
+    content : Content or None
+    surprise, weight : float32 (B or 1, H')
+        left - h and h (1 - h) of each viewed segment; zero on padding.
+    """
+
+    view: Tensor
+    user: Tensor
+    token: Tensor
+    age: Tensor
+    token_mask: Tensor
+    segment: Tensor
+    to_end: Tensor
+    offset: Tensor
+    segments: Tensor
+    exit: Tensor
+    content: Content | None
+    surprise: Tensor
+    weight: Tensor
+
+    def to(self, device: str | torch.device) -> HazardBatch:
+        """The same batch on a device."""
+
+        def move(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return value.to(device, non_blocking=True)
+            if isinstance(value, Mapping):
+                return {k: move(v) for k, v in value.items()}
+            if isinstance(value, Content):
+                return Content(*(move(getattr(value, f.name)) for f in fields(Content)))
+            return value
+
+        return replace(self, **{f.name: move(getattr(self, f.name)) for f in fields(self)})
+
+
+class HistoryAttention(nn.Module):
+    """The target's context attends to the last views; a null key lets it attend to nothing."""
+
+    def __init__(self, w: Widths) -> None:
+        super().__init__()
+        d, self.heads = w.width, w.heads
+        self.token = nn.Sequential(nn.Linear(w.token, d), nn.GELU(), nn.Linear(d, d))
+        self.age = nn.Linear(AGE_FEATURES, d)
+        self.norm = nn.LayerNorm(d)
+        self.query, self.key, self.value = nn.Linear(w.view, d), nn.Linear(d, d), nn.Linear(d, d)
+
+    def forward(self, view: Tensor, token: Tensor, age: Tensor, mask: Tensor) -> Tensor:
+        """(B, width)"""
+        x = self.norm(self.token(token) + self.age(age))
+        key, value = (f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f in (self.key, self.value))
+        query = self.query(view).unflatten(-1, (self.heads, -1))[:, :, None]
+        logits = (query @ key.transpose(-1, -2)) / math.sqrt(query.shape[-1])
+        logits = logits.masked_fill(~mask[:, None, None], torch.finfo(logits.dtype).min)
+        null = logits.new_zeros((*logits.shape[:-1], 1))
+        weights = torch.cat([logits, null], dim=-1).softmax(dim=-1)[..., :-1]
+        return (weights @ value).flatten(1)
+
+
+class ContentTaste(nn.Module):
+    """How the user has surprised on segments that look, sound or read like this one, for one modality.
+
+    Each head projects content to a unit vector and smooths past surprises with the kernel k = exp(b (cos - 1)):
+    taste = sum k (left - h) / (sum k h (1 - h) + l), a Newton step on the logit, shrunken where little is alike.
+    """
+
+    def __init__(self, dim: int, w: Widths) -> None:
+        super().__init__()
+        self.heads = w.taste_heads
+        self.scale = nn.LayerNorm(dim, elementwise_affine=False)
+        self.project = nn.Linear(dim, w.taste_heads * w.taste_dim)
+        self.appeal = nn.Linear(dim, w.taste_dim)
+        self.sharpness = nn.Parameter(torch.full((w.taste_heads,), 1.5))
+        self.prior = nn.Parameter(torch.zeros(w.taste_heads))
+        self.dropout = nn.Dropout(w.input_dropout)
+
+    def forward(self, rows: Tensor, valid: Tensor, batch: HazardBatch, content: Content) -> tuple[Tensor, Tensor]:
+        """Taste (B, S, heads) and content vectors (B, S, taste_dim); zero where the segment has no such content."""
+        scaled = self.dropout(self.scale(rows))
+        unit = F.normalize(self.project(scaled).unflatten(-1, (self.heads, -1)), dim=-1)
+        unit = unit * valid[:, None, None]
+        target = unit[content.segment_row].transpose(1, 2)
+        history = unit[content.history_row].transpose(1, 2)
+        there = valid[content.segment_row][:, None, :, None] & valid[content.history_row][:, None, None, :]
+        sharpness = F.softplus(self.sharpness)[None, :, None, None] * 2
+        kernel = torch.exp(sharpness * (target @ history.transpose(-1, -2) - 1)) * there
+        surprise = (kernel @ batch.surprise[:, None, :, None]).squeeze(-1)
+        weight = (kernel @ batch.weight[:, None, :, None]).squeeze(-1)
+        taste = surprise / (weight + F.softplus(self.prior)[None, :, None] + 0.1)
+        appeal = self.appeal(scaled) * valid[:, None]
+        return taste.transpose(1, 2), appeal[content.segment_row]
+
+
+class HazardNetwork(nn.Module):
+    """logit h_s = base offset + state · segment + tastes.
+
+    History and context make a state; its low-rank product with the segment's features is the residual on the base
+    hazard.
+    """
+
+    def __init__(self, w: Widths, dims: Mapping[str, int]) -> None:
+        super().__init__()
+        d = w.width
+        self.history = HistoryAttention(w)
+        self.input, self.hidden = nn.Linear(w.view + w.user + d, d), nn.Linear(d, d)
+        self.from_start = nn.Embedding(w.max_segments, w.position)
+        self.from_end = nn.Embedding(w.max_segments, w.position)
+        for embedding in (self.from_start, self.from_end):
+            nn.init.normal_(embedding.weight, std=0.1)
+        self.taste = nn.ModuleDict({m: ContentTaste(dim, w) for m, dim in dims.items()})
+        self.taste_weight = nn.ParameterDict({m: nn.Parameter(torch.full((w.taste_heads,), 0.3)) for m in dims})
+        content = len(dims) * (w.taste_dim + w.taste_heads)
+        self.state = nn.Linear(d, w.rank)
+        self.segment = nn.Linear(SEGMENT_FEATURES + 2 * w.position + content, w.rank)
+        self.dropout, self.input_dropout = nn.Dropout(w.dropout), nn.Dropout(w.input_dropout)
+
+    def forward(self, batch: HazardBatch) -> Tensor:
+        """Log-odds of the hazard (B, S); meaningless on padding."""
+        context = self.history(batch.view, batch.token, batch.age, batch.token_mask)
+        z = self.dropout(F.gelu(self.input(self.input_dropout(torch.cat([batch.view, batch.user, context], dim=1)))))
+        z = z + self.dropout(F.gelu(self.hidden(z)))
+        width = batch.offset.shape[1]
+        start = self.from_start.weight[:width].expand(len(z), -1, -1)
+        columns = [batch.segment, start, self.from_end(batch.to_end)]
+        logit = batch.offset
+        if batch.content is not None:
+            for modality, module in self.taste.items():
+                rows, valid = batch.content.features[modality], batch.content.valid[modality]
+                taste, appeal = module(rows, valid, batch, batch.content)
+                columns += [taste, appeal]
+                logit = logit + taste @ self.taste_weight[modality]
+        segment = self.segment(torch.cat(columns, dim=-1))
+        return logit + 0.3 * (self.state(z)[:, None] * segment).sum(dim=-1)
