@@ -13,5 +13,5 @@ class WordsPreparer:
 
     def __call__(self, clip: Clip) -> str | None:
         """The text without surrounding space; None where there is none."""
-        # Bytes that were no text when read (half characters in a subtitle) have no place in UTF-8: tokenizers refuse them.
+        # Half characters, from bytes that were no text, do not exist in UTF-8: tokenizers refuse them.
         return clip.text.encode("utf-8", "replace").decode("utf-8").strip() or None
