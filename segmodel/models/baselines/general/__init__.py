@@ -1,0 +1,1 @@
+"""Recommenders from the watch log alone: graphs and sequences of ids."""

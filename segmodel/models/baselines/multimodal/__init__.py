@@ -1,0 +1,1 @@
+"""Recommenders that also take the content of the segments."""
