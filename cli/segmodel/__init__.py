@@ -10,9 +10,13 @@ from ..run import run
 COMMANDS = {
     "train": ".segmodel.train:train",
     "predict-skip": ".segmodel.predict_skip:predict_skip",
+    "serve": ".segmodel.serve:serve",
     "evaluate": ".segmodel.evaluate:evaluate",
     "compare": ".segmodel.compare:compare",
     "ablate": ".segmodel.ablate:ablate",
+    "thumbnail": ".segmodel.thumbnail:thumbnail",
+    "preview": ".segmodel.preview:preview",
+    "edit-list": ".segmodel.edit_list:edit_list",
 }
 
 

@@ -1,0 +1,52 @@
+"""Options of commands that make a file for each pair of user and video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .options import FILE
+
+if TYPE_CHECKING:
+    from segfeat.interactions import Interactions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+VIDEOS = click.option(
+    "--videos", type=FILE, metavar="ROOT", help="Folder of the raw videos; default: where they were extracted from."
+)
+
+
+def asks_for_pairs(command: Command) -> Command:
+    """``--user``, ``--video``, ``--all-users`` and ``--videos``."""
+    options = [
+        click.option("--user", help="User id."),
+        click.option("--video", help="Video id."),
+        click.option(
+            "--all-users",
+            type=FILE,
+            metavar="CSV",
+            help="A file for each row, with user_id and, without --video, video_id; -o is then a folder.",
+        ),
+        VIDEOS,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def asked_pairs(user: str | None, video: str | None, all_users: Path | None, past: Interactions) -> Interactions:
+    """The pairs that the options name."""
+    from segmodel.pair_list import read_pairs
+    from segmodel.predict import pairs_of
+
+    if all_users is not None:
+        if user is not None:
+            raise click.UsageError("give either --user or --all-users")
+        return read_pairs(all_users, past, video)
+    if user is None or video is None:
+        raise click.UsageError("give --user and --video, or --all-users CSV")
+    return pairs_of([user], [video], past)

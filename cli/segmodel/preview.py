@@ -1,0 +1,53 @@
+"""``segmodel preview``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import FILE, reads_run
+from .pairs import asked_pairs, asks_for_pairs
+
+
+@click.command()
+@reads_run
+@asks_for_pairs
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=6.0, show_default=True, help="Its length.")
+@click.option("-o", "--out", type=FILE, help="MP4 file, or folder. [default: preview.mp4]")
+def preview(
+    run: Path,
+    store: Path | None,
+    history: tuple[Path, ...],
+    user: str | None,
+    video: str | None,
+    all_users: Path | None,
+    videos: Path | None,
+    seconds: float,
+    out: Path | None,
+) -> None:
+    """Write the stretch of a video that a user would like best, as an MP4 with sound.
+
+    \b
+    segmodel preview --user 17 --video cooking-12 --seconds 6 -o preview.mp4
+    segmodel preview --all-users pairs.csv -o previews/
+    """
+    from segfeat.interactions import read_interactions
+    from segmodel.bulk import write_each
+    from segmodel.predict import predict_pairs
+    from segmodel.preview import choose_previews, write_preview
+    from segmodel.runs import load_run
+
+    opened = load_run(run)
+    extra = read_interactions(history) if history else None
+    with opened.open_store(store) as features:
+        past = opened.config.log(features)
+        pairs = asked_pairs(user, video, all_users, past if extra is None else past.joined(extra))
+        chosen = list(choose_previews(predict_pairs(opened, features, pairs, extra), seconds))
+        target = out or Path("previews" if all_users else "preview.mp4")
+        if all_users:
+            write_each(chosen, target, ".mp4", lambda one, path: write_preview(one, features, path, videos))
+            click.echo(f"{len(chosen):,} previews -> {target}/, listed in {target}/index.csv")
+        else:
+            write_preview(chosen[0], features, target, videos)
+            click.echo(f"{chosen[0].start_s:.2f} to {chosen[0].end_s:.2f} s -> {target}")

@@ -1,0 +1,51 @@
+"""``segmodel thumbnail``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import FILE, reads_run
+from .pairs import asked_pairs, asks_for_pairs
+
+
+@click.command()
+@reads_run
+@asks_for_pairs
+@click.option("-o", "--out", type=FILE, help="Picture (.png, .jpg, .webp), or folder. [default: thumbnail.png]")
+def thumbnail(
+    run: Path,
+    store: Path | None,
+    history: tuple[Path, ...],
+    user: str | None,
+    video: str | None,
+    all_users: Path | None,
+    videos: Path | None,
+    out: Path | None,
+) -> None:
+    """Write the picture of the segment that a user would like best, in full size.
+
+    \b
+    segmodel thumbnail --user 17 --video cooking-12 -o cooking-12.png
+    segmodel thumbnail --all-users users.csv --video cooking-12 -o thumbnails/
+    """
+    from segfeat.interactions import read_interactions
+    from segmodel.bulk import write_each
+    from segmodel.predict import predict_pairs
+    from segmodel.runs import load_run
+    from segmodel.thumbnail import choose_thumbnails, write_thumbnail
+
+    opened = load_run(run)
+    extra = read_interactions(history) if history else None
+    with opened.open_store(store) as features:
+        past = opened.config.log(features)
+        pairs = asked_pairs(user, video, all_users, past if extra is None else past.joined(extra))
+        chosen = list(choose_thumbnails(predict_pairs(opened, features, pairs, extra), features))
+        target = out or Path("thumbnails" if all_users else "thumbnail.png")
+        if all_users:
+            write_each(chosen, target, ".png", lambda one, path: write_thumbnail(one, features, path, videos))
+            click.echo(f"{len(chosen):,} pictures -> {target}/, listed in {target}/index.csv")
+        else:
+            write_thumbnail(chosen[0], features, target, videos)
+            click.echo(f"segment {chosen[0].segment}, picture at {chosen[0].time_s:.2f} s -> {target}")

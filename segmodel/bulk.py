@@ -1,0 +1,49 @@
+"""One file for each of many choices, and an index of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from segmodel.pair_list import file_name
+
+
+class Choice(Protocol):
+    """A dataclass that names a user and a video."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def video_id(self) -> str: ...
+
+
+Chosen = TypeVar("Chosen", bound=Choice)
+
+
+def write_each(
+    chosen: Sequence[Chosen], folder: str | Path, suffix: str, write: Callable[[Chosen, Path], None]
+) -> None:
+    """Write a file for each choice into a folder, and ``index.csv`` with all that is known of each.
+
+    Parameters
+    ----------
+    chosen : sequence
+    folder : path
+        Made where it is not there.
+    suffix : str
+        Of the files, such as ``.png``.
+    write : function
+        Writes one choice to a path.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, choice in enumerate(chosen, 1):
+        name = file_name(number, choice.user_id, choice.video_id, suffix)
+        write(choice, folder / name)
+        rows.append({**asdict(choice), "file": name})  # type: ignore[call-overload]  # every choice is a dataclass
+    pd.DataFrame(rows).to_csv(folder / "index.csv", index=False, float_format="%.9g")
