@@ -8,6 +8,12 @@ from typing import Any
 FULL = "full"
 
 ABLATIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "hazard": {
+        "no user filter": {"user_filter": False},
+        "no simulated deployment": {"deployed_share": 0.0},
+        "no modality dropout": {"modality_dropout": 0.0},
+        "one network": {"members": 1},
+    },
     "paper": {
         "no attention": {"attention": False},
         "no position": {"position": False},

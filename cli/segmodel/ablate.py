@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,14 +15,16 @@ from .options import FILE, trains_grid
 @click.command()
 @click.argument("store", type=FILE)
 @click.option("--interactions", "logs", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
-@click.option("--model", type=click.Choice(list(ABLATIONS)), default=next(iter(ABLATIONS)), show_default=True)
+@click.option(
+    "--model", "models", multiple=True, type=click.Choice(list(ABLATIONS)), help="May be repeated; default: all."
+)
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
 @click.option("-o", "--out", type=FILE, default=Path("ablations"), show_default=True, help="Folder of runs and tables.")
 @trains_grid
 def ablate(
     store: Path,
     logs: tuple[Path, ...],
-    model: str,
+    models: tuple[str, ...],
     modalities: str | None,
     out: Path,
     cuts: tuple[float, ...],
@@ -30,12 +33,12 @@ def ablate(
     epochs: int | None,
     device: str,
 ) -> None:
-    """Train a model without each of its parts and with each modality alone; say what each is worth.
+    """Train models without each of their parts and with each modality alone; say what each is worth.
 
-    Writes a table, a chart and the runs; an interrupted command goes on where it was.
+    Writes tables, a chart and the runs, in a folder per model; an interrupted command goes on where it was.
 
     \b
-    segmodel ablate feats.h5 --seeds 0,1,2 --cuts 0.8,0.9 -o ablations
+    segmodel ablate feats.h5 --model paper --seeds 0,1,2 --cuts 0.8,0.9 -o ablations
     """
     from segfeat.store import FeatureStore
     from segmodel.ablate import ablations
@@ -47,17 +50,22 @@ def ablate(
     options = {**settings, **({"epochs": epochs} if epochs else {})}
     if logs:
         options["interactions"] = [str(path) for path in logs]
-    variants = ablations(model, tuple(modalities.split(",")) if modalities else there)
-    trained = fit_grid(
-        store,
-        {name: {**options, **variant} for name, variant in variants.items()},
-        out / "runs",
-        cuts=cuts,
-        seeds=seeds,
-        device=device,
-        progress=lambda line: click.echo(line, err=True),
-    )
-    found = compare(trained, reference=FULL)
-    click.echo(found.markdown(found.cuts[-1:]), nl=False)
-    found.write(out)
-    click.echo(f"\n-> {out}/comparison.md, .csv, .json, .svg")
+    for model in models or ABLATIONS:
+        variants = ablations(model, tuple(modalities.split(",")) if modalities else there)
+        trained = fit_grid(
+            store,
+            {name: {**options, **variant} for name, variant in variants.items()},
+            out / model / "runs",
+            cuts=cuts,
+            seeds=seeds,
+            device=device,
+            progress=partial(_say, model),
+        )
+        found = compare(trained, reference=FULL)
+        click.echo(f"# {model}\n\n{found.markdown(found.cuts[-1:])}")
+        found.write(out / model)
+        click.echo(f"-> {out / model}/comparison.md, .csv, .json, .svg\n")
+
+
+def _say(model: str, line: str) -> None:
+    click.echo(f"{model}: {line}", err=True)

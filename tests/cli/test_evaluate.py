@@ -148,13 +148,13 @@ def test_compare_asks_for_what_it_needs(place: Path, cli: Cli) -> None:
 
 
 def test_ablate_trains_each_variant_and_goes_on_where_it_was(place: Path, cli: Cli) -> None:
-    command = ("segmodel", "ablate", "feats.h5", "--epochs", "1", "--set", "d=8", "--set", "layers=1")
-    answer = cli(*command, "-o", "abl", "--device", "cpu")
+    small = ("--model", "paper", "--epochs", "1", "--set", "d=8", "--set", "layers=1", "--device", "cpu")
+    answer = cli("segmodel", "ablate", "feats.h5", *small, "-o", "abl")
     assert answer.code == 0
     for name in ("full", "no attention", "no position", "bce loss"):
         assert f"\n| {name} " in answer.out
-    assert answer.err.count("training ") == 4
-    assert (place / "abl" / "comparison.svg").read_text().startswith("<svg")
-    again = cli(*command, "-o", "abl", "--device", "cpu")
+    assert answer.err.count("paper: training ") == 4
+    assert (place / "abl" / "paper" / "comparison.svg").read_text().startswith("<svg")
+    again = cli("segmodel", "ablate", "feats.h5", *small, "-o", "abl")
     assert "training" not in again.err
     assert again.out == answer.out
