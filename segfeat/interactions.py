@@ -2,15 +2,18 @@
 
 A log file is CSV, CSV.gz or Parquet with the columns ``user_id``, ``video_id`` (or ``photo_id``), ``time_ms``,
 ``duration_ms`` and ``playing_time`` (or ``play_time_ms``, ``watch_ms``), all in integer milliseconds; other columns are
-ignored and ids are compared as strings. A duration or watch time of 0 means "unknown".
+ignored and ids are compared as strings. A duration or watch time of 0 means "unknown". An SQLite file (``.sqlite``,
+``.db``) with a table ``views`` of these columns is read as well: that is how a server keeps the views it is told of.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +35,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "watch_ms": ("playing_time", "play_time_ms", "watch_ms"),
 }
 """Accepted column names, the first one found wins."""
+
+SQLITE = (".sqlite", ".db")
+"""Suffixes of logs in SQLite files."""
 
 Codes = npt.NDArray[np.int32]
 Millis = npt.NDArray[np.int64]
@@ -185,7 +191,7 @@ def read_interactions(
     Parameters
     ----------
     paths : path or sequence of paths
-        CSV, CSV.gz or Parquet files.
+        CSV, CSV.gz, Parquet or SQLite files.
     watch_needed : bool
         False for the pairs of a prediction, which may lack the watch-time column.
     columns : mapping
@@ -238,13 +244,17 @@ def _read_table(path: Path, watch_needed: bool, columns: Mapping[str, tuple[str,
     try:
         if path.suffix == ".parquet":
             raw = pd.read_parquet(path)
+        elif path.suffix in SQLITE:
+            raw = _read_views(path)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)  # more values than columns
                 # index_col: a comma at the end of each row must not make the first column an index.
                 raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
-    except (ValueError, OSError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path}: cannot be read as a log (CSV, CSV.gz or Parquet): {str(error).strip()}") from error
+    except (ValueError, OSError, EOFError, zlib.error, sqlite3.Error, pd.errors.ParserWarning) as error:
+        raise ValueError(
+            f"{path}: cannot be read as a log (CSV, CSV.gz, Parquet or SQLite): {str(error).strip()}"
+        ) from error
 
     found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
     optional = set() if watch_needed else {"watch_ms", "duration_ms"}
@@ -267,6 +277,15 @@ def _read_table(path: Path, watch_needed: bool, columns: Mapping[str, tuple[str,
             blank_is_unknown = name in ("watch_ms", "duration_ms")
             table[name] = values.mask(raw[column].isna(), 0.0) if blank_is_unknown else values
     return table
+
+
+def _read_views(path: Path) -> pd.DataFrame:
+    """The table ``views`` of an SQLite file, in the order it was written; a server may be writing on."""
+    import pandas as pd
+
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        cursor = file.execute("SELECT * FROM views ORDER BY rowid")
+        return pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description])
 
 
 def _as_ids(column: pd.Series) -> pd.Series:

@@ -1,0 +1,1 @@
+"""Predictions over HTTP, for users whose views keep coming in."""

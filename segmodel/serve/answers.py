@@ -1,0 +1,66 @@
+"""Answers as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from segmodel.serve.scorer import Answer
+
+_DECIMALS = 9
+
+
+def predictions(answer: Answer, segments: bool) -> list[dict[str, Any]]:
+    """One table per video, as :class:`~segmodel.serve.schemas.VideoPrediction` describes it."""
+    views, found = answer.views, answer.prediction
+    if not len(views):
+        return []
+    leaves = found.skip_probability
+    likeliest = leaves.argmax(axis=1)
+    start_s = likeliest * views.segment_s
+    columns = {
+        "duration_s": views.picture_s,
+        "expected_watch_s": found.expected_watch_s,
+        "watch_ratio": found.expected_watch_s / views.picture_s,
+        "completion": found.completion,
+    }
+    skip = {
+        "segment": likeliest,
+        "start_s": start_s,
+        "end_s": np.minimum(start_s + views.segment_s, views.picture_s),
+        "probability": leaves[np.arange(len(views)), likeliest],
+    }
+    rows: list[dict[str, Any]] = [
+        {"video_id": video_id, **row, "skip": where}
+        for video_id, row, where in zip(answer.video_ids, _rows(columns), _rows(skip), strict=True)
+    ]
+    if segments:
+        for row, table in zip(rows, _segments(answer), strict=True):
+            row["segments"] = table
+    return rows
+
+
+def encode(table: dict[str, Any]) -> bytes:
+    """Compact JSON; numbers are finite or an error."""
+    return json.dumps(table, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _segments(answer: Answer) -> list[dict[str, list[float]]]:
+    views, found = answer.views, answer.prediction
+    start_s = np.arange(found.interest.shape[1]) * views.segment_s
+    columns = {
+        "start_s": np.broadcast_to(start_s, found.interest.shape),
+        "end_s": np.minimum(start_s + views.segment_s, views.picture_s[:, None]),
+        "interest": found.interest,
+        "skip_probability": found.skip_probability,
+        "survival": found.survival,
+    }
+    rounded = {name: np.round(column, _DECIMALS) for name, column in columns.items()}
+    return [{name: column[i, :n].tolist() for name, column in rounded.items()} for i, n in enumerate(views.segments)]
+
+
+def _rows(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    lists = [np.round(column, _DECIMALS).tolist() for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]

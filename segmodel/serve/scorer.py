@@ -1,0 +1,179 @@
+"""Scorer: an opened run that answers questions about one user and many videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from segfeat.interactions import Interactions, read_interactions
+from segfeat.store import FeatureStore
+from segmodel.dataset import Dataset
+from segmodel.prediction import SkipPrediction, from_slots
+from segmodel.runs import Run, load_run
+from segmodel.serve.journal import Journal, WatchedView, interactions_of
+from segmodel.serve.pasts import Binding, Pasts
+from segmodel.views import Views
+
+MAX_VIDEOS = 500
+MAX_HISTORY = 1000
+
+
+class BadQuestion(ValueError):
+    """What was asked cannot be answered, whoever asks again."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Where will this user leave these videos?
+
+    Attributes
+    ----------
+    video_ids : sequence of str
+        Repeated ones count once.
+    user_id : str, optional
+        Whose past counts; else ``history`` is the past of somebody unknown.
+    history : sequence of WatchedView
+    durations_ms : mapping of video id to int
+        For videos that are not in the store.
+    time_ms : int, optional
+        When; just after the last known view where absent.
+    """
+
+    video_ids: Sequence[str]
+    user_id: str | None = None
+    history: Sequence[WatchedView] = ()
+    durations_ms: Mapping[str, int] = field(default_factory=dict)
+    time_ms: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The predicted videos in the order asked for, and why others are not among them.
+
+    Attributes
+    ----------
+    views : Views
+    video_ids : list of str
+        One per view.
+    prediction : SkipPrediction
+    skipped : dict of video id to reason
+    time_ms : int
+        The moment that the answer is for.
+    """
+
+    views: Views
+    video_ids: list[str]
+    prediction: SkipPrediction
+    skipped: dict[str, str]
+    time_ms: int
+
+
+class Scorer:
+    """A run with its store, and every user's past; for one thread at a time.
+
+    Answers are those of ``segmodel predict-skip --history JOURNAL``.
+
+    Parameters
+    ----------
+    run : Run
+    store : FeatureStore
+    journal : Journal
+        This scorer's own connection; closed with it.
+    history : Interactions, optional
+        Views beyond the run's log.
+    """
+
+    def __init__(self, run: Run, store: FeatureStore, journal: Journal, history: Interactions | None = None) -> None:
+        self.run, self.store, self._journal = run, store, journal
+        self._bind = Binding(run.config, store)
+        log = run.config.log(store)
+        self.pasts = Pasts(self._bind, log if history is None else log.joined(history), journal)
+        # The first answer is slow, so it is given to nobody.
+        self.answer(Question(store.video_ids[:MAX_VIDEOS].tolist()))
+
+    def close(self) -> None:
+        """Let go of store and journal."""
+        self._journal.close()
+        self.store.close()
+
+    def answer(self, question: Question) -> Answer:
+        """Predict, knowing all that the journal holds by now.
+
+        Raises
+        ------
+        BadQuestion
+            If a video is neither in the store nor has a duration.
+        """
+        self.pasts.refresh()
+        visitors: dict[str, int] = {}
+        if question.user_id is None:
+            past = self.pasts.explicit(self._history(question), "", visitors)
+        else:
+            past = self.pasts.of(question.user_id)
+        time_ms = past.last_ms + 1 if question.time_ms is None else question.time_ms
+        asked = self._asked(question, time_ms)
+        views = self._bind(asked, watch_needed=False)
+        codes = self.pasts.table.codes(asked.video_ids.tolist(), visitors)
+        views = replace(views, user_ids=past.views.user_ids, video_ids=past.views.video_ids, video=codes[views.video])
+        end = int(np.searchsorted(past.views.time_ms, time_ms, side="left"))
+        history = np.tile(np.array([0, end], dtype=np.int64), (len(views), 1))
+        data = Dataset(views, past.views if len(past.views) else self.pasts.anybody(), history, self.store)
+        prediction = self.run.model.predict(data) if len(data) else from_slots(np.zeros((0, 2)), views)
+        return Answer(views, asked.video_ids[views.log_row].tolist(), prediction, self._skipped(asked, views), time_ms)
+
+    def check_known(self, view: WatchedView) -> None:
+        """Raise BadQuestion for a view that nobody can say the length of."""
+        self._with_durations(interactions_of([view]))
+
+    def _asked(self, question: Question, time_ms: int) -> Interactions:
+        """One row per video, all of one user at one moment."""
+        given = question.durations_ms
+        ids = dict.fromkeys(question.video_ids)
+        return self._with_durations(
+            interactions_of([WatchedView("", v, time_ms, given.get(v, 0), watch_ms=0) for v in ids])
+        )
+
+    def _history(self, question: Question) -> Interactions:
+        history = self._with_durations(interactions_of(list(question.history)))
+        return history.take(history.first_of_duplicates())
+
+    def _with_durations(self, log: Interactions) -> Interactions:
+        log = log.with_durations(self._duration_ms)
+        unknown = np.flatnonzero(log.duration_ms <= 0)
+        if len(unknown):
+            video = log.video_ids[log.video[unknown[0]]]
+            raise BadQuestion(f"video {video!r} is not in the store, and no duration is given for it")
+        return log
+
+    @cached_property
+    def _duration_ms(self) -> dict[str, int]:
+        return {v: round(s * 1000) for v, s in zip(self.store, self.store.duration_s.tolist(), strict=True)}
+
+    def _skipped(self, asked: Interactions, views: Views) -> dict[str, str]:
+        missing = np.setdiff1d(np.arange(len(asked)), views.log_row)
+        if not len(missing):
+            return {}
+        config = self.run.config
+        unusable = asked.unusable(config.max_duration_s, watch_needed=False)
+        too_many = f"more than {config.max_segments} segments"
+        return {
+            str(asked.video_ids[asked.video[i]]): next((r for r, mask in unusable.items() if mask[i]), too_many)
+            for i in missing.tolist()
+        }
+
+
+def open_scorer(folder: Path, journal: Path, store: Path | None = None, history: Sequence[Path] = ()) -> Scorer:
+    """Open the run in ``folder``, or where that links to, with everything it needs.
+
+    Raises
+    ------
+    ValueError
+        If run, store, history or journal cannot be opened.
+    """
+    run = load_run(folder.resolve())
+    extra = read_interactions(history) if history else None
+    return Scorer(run, run.open_store(store), Journal(journal), extra)
