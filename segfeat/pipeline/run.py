@@ -105,7 +105,7 @@ class Run:
                     write_shard(path, header, arrivals, len(shard.sources), encoders, root, self._arrived)
                 except OSError as error:
                     raise self._stopped(error) from error
-        self._tell(force=True)
+                self._tell(force=True)
 
     def merge(self, parts: list[Part], log: Interactions | None) -> None:
         """Put all parts together and in the place of the store, which stays as it was until then."""

@@ -23,8 +23,9 @@ _PR_SET_PDEATHSIG = 1
 def main(handle: int, parent: int) -> None:
     """Serve one parent until it hangs up."""
     _die_with(parent)
-    # The terminal sends Ctrl-C to everybody in the foreground; what it means is the parent's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Terminals and batch systems send these to the whole group; what they mean is the parent's decision.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _be_the_first_to_be_killed_for_memory()
     connection = Connection(handle)
