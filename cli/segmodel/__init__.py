@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": ".segmodel.evaluate:evaluate",
     "compare": ".segmodel.compare:compare",
     "ablate": ".segmodel.ablate:ablate",
+    "report": ".segmodel.report:report",
     "thumbnail": ".segmodel.thumbnail:thumbnail",
     "preview": ".segmodel.preview:preview",
     "edit-list": ".segmodel.edit_list:edit_list",

@@ -1,0 +1,64 @@
+"""``segmodel report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import FILE, reads_run
+from .pairs import VIDEOS
+
+
+@click.command()
+@reads_run
+@click.option(
+    "--cases", default="auto", show_default=True, metavar="auto|CSV", help="Views to show: user_id and video_id."
+)
+@click.option("--ablation", type=FILE, help="Folder that segmodel ablate wrote.")
+@click.option(
+    "--baselines",
+    default="all",
+    show_default=True,
+    metavar="LIST",
+    help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
+)
+@VIDEOS
+@click.option("-o", "--out", type=FILE, default=Path("report.html"), show_default=True, help="The HTML file.")
+def report(
+    run: Path,
+    store: Path | None,
+    history: tuple[Path, ...],
+    cases: str,
+    ablation: Path | None,
+    baselines: str,
+    videos: Path | None,
+    out: Path,
+) -> None:
+    """Write one HTML file about a run: cases to look at, how good it is, and what it was made from.
+
+    The file holds everything it shows and opens from disk.
+
+    \b
+    segmodel report -o report.html
+    segmodel report --run runs/paper-1 --cases pairs.csv --ablation ablations -o report.html
+    """
+    from segfeat.interactions import read_interactions
+    from segmodel.heldout import POSITION_BASELINES, baseline_names
+    from segmodel.report.page import write_report
+    from segmodel.runs import load_run
+
+    names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
+    opened = load_run(run)
+    with opened.open_store(store) as features:
+        size = write_report(
+            opened,
+            features,
+            out,
+            cases=None if cases == "auto" else Path(cases),
+            history=read_interactions(history) if history else None,
+            videos=videos,
+            ablation=ablation,
+            baselines=names,
+        )
+    click.echo(f"{size / 1e6:.2f} MB -> {out}")

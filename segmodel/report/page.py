@@ -1,0 +1,241 @@
+"""The page itself: what the templates need, and the file that comes out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from segfeat.interactions import Interactions
+from segfeat.store import FeatureStore
+from segmodel.bootstrap import Interval
+from segmodel.comparison import Comparison, Figure
+from segmodel.heldout import BASELINES
+from segmodel.report import charts
+from segmodel.report.cases import LEVELS, RULE, Viewer, auto_cases, named_cases
+from segmodel.report.facts import gather_facts
+from segmodel.report.measure import Measured, group_rows, measure
+from segmodel.report.strips import strip
+from segmodel.runs import Run
+
+COMPARISON_FILE = "comparison.json"
+"""What `segmodel ablate` writes into its folder."""
+
+_NOT_CURVES = ("epoch", "best")
+
+
+def write_report(
+    run: Run,
+    store: FeatureStore,
+    out: str | Path,
+    *,
+    cases: Path | None = None,
+    history: Interactions | None = None,
+    videos: Path | None = None,
+    ablation: Path | None = None,
+    baselines: Sequence[str] = BASELINES,
+) -> int:
+    """Write a report about a run as one HTML file that needs nothing else, and return its size in bytes.
+
+    Parameters
+    ----------
+    run : Run
+    store : FeatureStore
+    out : path
+    cases : path, optional
+        CSV with ``user_id`` and ``video_id`` of the views to show; default: by :data:`segmodel.report.cases.RULE`.
+    history : Interactions, optional
+        Extra views for histories.
+    videos : path, optional
+        Folder of raw videos, for pictures that the store does not keep.
+    ablation : path, optional
+        Folder or ``comparison.json`` of `segmodel ablate`; default: the run's own folder, where it has one.
+    baselines : sequence of str
+
+    Raises
+    ------
+    ValueError
+        If there is no view to measure on, or a given file cannot be used.
+    """
+    measured = measure(run, store, baselines, history)
+    chosen = named_cases(run, measured, store, cases, history) if cases else auto_cases(measured, store)
+    page = _environment().get_template("page.html")
+    text = page.render(
+        run=run,
+        store=store,
+        script=_script(),
+        headline=_headline(measured),
+        rule=None if cases else RULE,
+        cases=[(case, strip(store, case.video_id, videos)) for case in chosen],
+        levels=LEVELS,
+        measured=measured,
+        methods=_methods(measured.comparison),
+        groups=_groups(measured),
+        calibration=_calibration(measured),
+        training=_training(run.history),
+        ablation=_ablation(run, ablation),
+        facts=(facts := gather_facts(measured.held, store)),
+        histograms=[
+            (charts.histogram_svg(h, what, axis), caption, axis, h)
+            for h, what, axis, caption in (
+                (facts.watch_ratio, "Watch ratio", "watch time / duration", "How much of a video people watch."),
+                (facts.lengths, "Number of segments", "segments", "How long the watched videos are."),
+            )
+        ],
+    )
+    # Paths may hold bytes that are no UTF-8; they are shown escaped.
+    content = text.encode("utf-8", "backslashreplace")
+    out = Path(out)
+    temporary = out.with_name(f".{out.name}.writing")
+    temporary.write_bytes(content)
+    os.replace(temporary, out)
+    return len(content)
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("segmodel", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(number=_number, signed=_signed, percent=_percent, seconds=_seconds)
+    found.globals.update(curve=_curve, survival_at=_survival_at)
+    return found
+
+
+def _script() -> dict[str, Markup]:
+    """The page's one script and the hash by which alone its content policy lets it run."""
+    source = (Path(__file__).parent / "sort.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    return {"source": Markup(source), "hash": Markup(digest), "style": Markup(style)}
+
+
+def _headline(measured: Measured) -> dict[str, Any]:
+    """The most important difference, in words."""
+    reference = measured.comparison.reference
+    table = measured.comparison.table(measured.comparison.cuts[-1])
+    own = table[measured.name]
+    nll = own["nll"]
+    gap = _interval(nll)
+    verdict = "reference" if measured.name == reference else "unclear"
+    if gap.clear:
+        verdict = "better" if gap.mean < 0 else "worse"
+    return {"own": own, "reference": table[reference], "name": reference, "gap": gap, "verdict": verdict}
+
+
+def _methods(comparison: Comparison) -> dict[str, Any]:
+    """The table of models: figures, and the two differences with their drawings."""
+    table = comparison.table(comparison.cuts[-1])
+    drawn = {}
+    for metric, less in (("nll", True), ("masked_ndcg@5", False)):
+        intervals = {model: _interval(figures[metric]) for model, figures in table.items()}
+        scale = charts.interval_scale(list(intervals.values()))
+        drawn[metric] = {m: (i, charts.interval_svg(i, scale, less)) for m, i in intervals.items()}
+    first = next(iter(table.values()))["nll"]
+    return {
+        "rows": table,
+        "drawn": drawn,
+        "reference": comparison.reference,
+        "views": first.views,
+        "users": first.users,
+        "seeds": first.seeds,
+        "cut": comparison.cuts[-1],
+    }
+
+
+def _groups(measured: Measured) -> list[tuple[Any, Markup]]:
+    rows = group_rows(measured)
+    scale = charts.interval_scale([row.gap for row in rows])
+    return [(row, charts.interval_svg(row.gap, scale, True)) for row in rows]
+
+
+def _calibration(measured: Measured) -> list[tuple[str, Any, Markup]]:
+    curves = (("P(watches to the end)", measured.own.completes()), ("P(leaves at once)", measured.own.leaves_first()))
+    return [(what, curve, charts.calibration_svg(curve, what)) for what, curve in curves]
+
+
+def _training(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
+    """One chart for each number that training wrote down at every epoch; the best validation epoch marked."""
+    if len(records) < 2:
+        return []
+    names = [
+        name
+        for name, value in records[0].items()
+        if isinstance(value, float) and name not in _NOT_CURVES and not name.endswith("_s")
+    ]
+    found = []
+    for name in names:
+        values = [float(r[name]) for r in records if isinstance(r.get(name), float)]
+        if len(values) == len(records) and all(map(math.isfinite, values)):
+            low = any(word in name for word in ("loss", "nll", "error"))
+            best = values.index(min(values) if low else max(values)) if name.startswith("valid") else None
+            found.append((name, charts.lines_svg(values, name, best)))
+    return found
+
+
+def _ablation(run: Run, path: Path | None) -> dict[str, Any] | None:
+    """The comparison that an ablation wrote, where there is one."""
+    if path is not None and path.is_dir():
+        path = path / COMPARISON_FILE
+    if path is None:
+        path = run.folder / COMPARISON_FILE
+        if not path.exists():
+            return None
+    try:
+        content = json.loads(path.read_text())
+        rows: list[dict[str, Any]] = [
+            {k: float("nan") if v is None else v for k, v in row.items()} for row in content["figures"]
+        ]
+        return _methods(Comparison(content["reference"], tuple(Figure(**row) for row in rows)))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, IndexError) as error:
+        raise ValueError(f"{path}: no comparison as `segmodel ablate` writes it: {error}") from error
+
+
+def _interval(figure: Figure) -> Interval:
+    return Interval(figure.difference, figure.low, figure.high)
+
+
+def _curve(viewer: Viewer, duration_s: float) -> str:
+    """Points of the survival curve in a square of 100; people leave evenly within a segment."""
+    points = [(0.0, 0.0)] + [(100 * s.end_s / duration_s, 100 * (1 - s.survival)) for s in viewer.segments]
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+
+
+def _survival_at(viewer: Viewer, time_s: float) -> float:
+    """Height of the curve at a time, 0 .. 1."""
+    before = 1.0
+    for s in viewer.segments:
+        if time_s <= s.end_s:
+            return before + (s.survival - before) * (time_s - s.start_s) / (s.end_s - s.start_s)
+        before = s.survival
+    return before
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _percent(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return "<1 %" if 0 < value < 0.005 else ">99 %" if 0.995 <= value < 1 else f"{value:.0%}".replace("%", " %")
+
+
+def _seconds(value: float) -> str:
+    """As short as a time label should be."""
+    return f"{value:.1f}".removesuffix(".0")
