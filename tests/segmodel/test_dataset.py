@@ -104,6 +104,14 @@ def test_history_segments_by_hand(make_log: MakeLog) -> None:
     assert not segment[1].any()
 
 
+def test_only_the_newest_segments_are_kept(make_log: MakeLog) -> None:
+    """Four views of forty segments, all seen: of the oldest nothing, of the next the last twenty."""
+    data = make_dataset(make_log(*(("a", f"v{i}", i, 199_000, 199_000) for i in range(5))))
+    (past_row,), (segment,) = data.history_segments(np.array([4]))
+    assert past_row.tolist() == [1] * 20 + [2] * 40 + [3] * 40
+    assert segment.tolist() == [*range(20, 40), *range(40), *range(40)]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(1, 200_000), st.integers(1, 199_999)),

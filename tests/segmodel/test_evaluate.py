@@ -56,6 +56,10 @@ def test_every_metric_of_four_views_by_hand(views: Views) -> None:
     expected = [0.4 * 2.5 + 0.3 * 7.5 + 0.1 * 11.25 + 0.2 * 12.5, 0.25 + 0.75 + 8.0, 0.5 * 2 + 0.5 * 4, 1.25 + 99]
     np.testing.assert_allclose(found.expected_watch_s, expected)
     np.testing.assert_allclose(found.watch_error_s, np.abs(np.array(expected) - [7.0, 10.0, 1.0, 198.0]))
+    np.testing.assert_allclose(found.completion, [0.2, 0.8, 0.5, 0.5])
+    np.testing.assert_allclose(found.leaves_first, [0.4, 0.1, 0.5, 0.5])
+    np.testing.assert_array_equal(found.completed, [False, True, False, True])
+    np.testing.assert_array_equal(found.left_first, [False, False, True, False])
     summary = found.summary()
     assert (summary["views"], summary["paper_views"], summary["masked_views"]) == (4, 3, 2)
     assert summary["paper_hr@1"] == pytest.approx(1 / 3)

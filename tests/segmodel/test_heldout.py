@@ -41,6 +41,16 @@ def test_by_default_the_run_s_test_views(run: Run, store: FeatureStore) -> None:
     assert summary == held.baseline("duration-user-position").summaries()["all"]
 
 
+def test_cold_is_what_no_training_view_has(run: Run, store: FeatureStore) -> None:
+    held = held_out(run, store)
+    held = replace(held, split=replace(held.split, train=held.split.train[:12]))
+    known, views = held.known.views, held.data.views
+    trained = {known.video[i] for i in held.split.train}
+    cold = held.evaluate(run.model).groups["cold video"]
+    assert 0 < cold.sum() < len(cold)
+    assert cold.tolist() == [v not in trained for v in views.video]
+
+
 def test_more_history_reaches_the_test_views(run: Run, store: FeatureStore, log: Interactions) -> None:
     plain = held_out(run, store)
     user = log.user_ids[log.user]

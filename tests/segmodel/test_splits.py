@@ -32,6 +32,8 @@ def test_ten_views_by_hand(make_log: MakeLog) -> None:
     assert parts(temporal_split(views)) == (list(range(8)), [8], [9])
     assert parts(temporal_split(views, 0.6)) == (list(range(6)), [6], [7, 8, 9])
     assert parts(temporal_split(views, 0.5, 0.25)) == (list(range(5)), [5, 6, 7], [8, 9])
+    # 0.1 + 0.2 is a little more than 0.3 in binary.
+    assert parts(temporal_split(views, 0.1, 0.2)) == ([0], [1, 2], list(range(3, 10)))
 
 
 @pytest.mark.parametrize("start", [0.7, 0.8, 0.9])
@@ -53,7 +55,7 @@ def test_a_tied_group_goes_whole_to_the_earlier_part(make_log: MakeLog) -> None:
 
 def test_users_with_few_views_only_train(make_log: MakeLog) -> None:
     views = views_at(make_log, list(range(MIN_VIEWS - 1)), list(range(MIN_VIEWS)))
-    for split in (temporal_split(views), random_split(views)):
+    for split in (temporal_split(views), temporal_split(views, 0.5, 0.3), random_split(views)):
         assert set(range(MIN_VIEWS - 1)) <= set(split.train.tolist())
         assert len(split.valid) == 1
 
