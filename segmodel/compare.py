@@ -31,7 +31,7 @@ def compare(
     models : name -> runs
         The runs of a model differ in seed and cut alone; see :func:`group_runs`.
     baselines : sequence of str
-        Fitted on the training views of each cut.
+        Fitted on the training views of each cut; one that bears the name of a model is left to it.
     reference : str, optional
         Name of a model or baseline; DurationPosition where it takes part, else the first model.
     log, history : Interactions, optional
@@ -48,6 +48,7 @@ def compare(
     for run in runs:
         if run.data["log_fingerprint"] != runs[0].data["log_fingerprint"]:
             raise ValueError(f"{run.folder} and {runs[0].folder} were trained on different logs")
+    baselines = [name for name in baselines if name not in models]
     outcomes: dict[str, dict[str, list[Evaluation]]] = {name: {} for name in (*models, *baselines)}
     for name, group in models.items():
         for run in sorted(group, key=lambda r: (r.config.train_share, r.config.seed)):

@@ -60,19 +60,20 @@ def evaluate(
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
     opened = load_run(run)
+    title = f"run {opened.name}" if opened.name in names else opened.name
     log = read_interactions(logs) if logs else None
     extra = read_interactions(history) if history else None
     with opened.open_store(store) as features:
         measured = held_out(opened, features, log, extra)
-        found = {opened.name: measured.evaluate(opened.model)}
+        found = {title: measured.evaluate(opened.model)}
         found.update({name: measured.baseline(name, opened.config.seed) for name in names})
     for line in _warnings(measured, opened.config.split):
         click.echo(f"warning: {line}", err=True)
     if as_json:
-        content = {"run": opened.name, "models": {name: e.to_json() for name, e in found.items()}}
+        content = {"run": title, "models": {name: e.to_json() for name, e in found.items()}}
         click.echo(json.dumps(content, indent=2))
     else:
-        _show(found, opened.name)
+        _show(found, title)
     if per_view:
         write_per_view(found, per_view)
         click.echo(f"{len(measured.data):,} views × {len(found)} models -> {per_view}", err=as_json)

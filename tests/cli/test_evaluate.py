@@ -83,6 +83,14 @@ def test_other_views_are_scored_with_their_own_earlier_views_as_history(place: P
     assert "cold user" not in cli("segmodel", "evaluate", "--interactions", "later.csv").out.split("all:")[0]
 
 
+def test_a_run_named_like_a_baseline_keeps_its_own_row(place: Path, cli: Cli) -> None:
+    cli("segmodel", "train", "feats.h5", "--model", "duration-position", "--out", "runs/random", "--quiet")
+    content = json.loads(cli("segmodel", "evaluate", "--json", "--baselines", "random").out)
+    assert content["run"] == "run random"
+    nll = [content["models"][name]["groups"]["all"]["nll"] for name in ("run random", "random")]
+    assert nll[0] != nll[1]
+
+
 def test_training_views_are_counted_in_a_warning(place: Path, cli: Cli) -> None:
     answer = cli("segmodel", "evaluate", "--interactions", "log.csv")
     assert answer.code == 0

@@ -168,6 +168,14 @@ def test_runs_and_baselines_share_the_table(trained: dict[str, list[Run]], tmp_p
     ElementTree.parse(tmp_path / "out" / "comparison.svg")
 
 
+def test_a_baseline_does_not_mix_with_a_model_of_its_name(trained: dict[str, list[Run]]) -> None:
+    models = {"own": trained["own"], "duration-position": trained["short"]}
+    found = compare(models, ["duration-position", "random"])
+    figures = found.table("test from 90%")
+    assert list(figures) == ["own", "duration-position", "random"]
+    assert figures["duration-position"]["nll"].seeds == 2
+
+
 def test_the_chart_puts_better_on_its_side(views: Views) -> None:
     right = np.where(views.completed, 0.2, 0.8)
     chances = {"ref": 0.5, "b<est": right, "worst": 1 - right}
