@@ -130,8 +130,7 @@ class ContentTaste(nn.Module):
         scaled = self.dropout(self.scale(rows))
         unit = F.normalize(self.project(scaled).unflatten(-1, (self.heads, -1)), dim=-1)
         unit = unit * valid[:, None, None]
-        target = unit[content.segment_row].transpose(1, 2)
-        history = unit[content.history_row].transpose(1, 2)
+        target, history = (self._looked_up(unit, r) for r in (content.segment_row, content.history_row))
         there = valid[content.segment_row][:, None, :, None] & valid[content.history_row][:, None, None, :]
         sharpness = F.softplus(self.sharpness)[None, :, None, None] * 2
         kernel = torch.exp(sharpness * (target @ history.transpose(-1, -2) - 1)) * there
@@ -139,7 +138,12 @@ class ContentTaste(nn.Module):
         weight = (kernel @ batch.weight[:, None, :, None]).squeeze(-1)
         taste = surprise / (weight + F.softplus(self.prior)[None, :, None] + 0.1)
         appeal = self.appeal(scaled) * valid[:, None]
-        return taste.transpose(1, 2), appeal[content.segment_row]
+        return taste.transpose(1, 2), F.embedding(content.segment_row, appeal)
+
+    @staticmethod
+    def _looked_up(unit: Tensor, rows: Tensor) -> Tensor:
+        """(B, heads, ·, dim). An embedding lookup, whose gradient is summed much faster than an index's."""
+        return F.embedding(rows, unit.flatten(1)).unflatten(-1, unit.shape[1:]).transpose(1, 2)
 
 
 class HazardNetwork(nn.Module):
