@@ -12,7 +12,7 @@ from segmodel.reliability import Reliability
 from segmodel.report.facts import Histogram
 
 _WIDTH, _HEIGHT = 420, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 38
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 24, 14, 38
 """Of a chart with axes, in its own pixels."""
 
 _IV_WIDTH, _IV_HEIGHT = 150, 20
@@ -20,7 +20,7 @@ _IV_WIDTH, _IV_HEIGHT = 150, 20
 
 def calibration_svg(curve: Reliability, what: str) -> Markup:
     """Predicted against observed probability, one dot per bin; on the diagonal it is right."""
-    frame = _Frame((0.0, 1.0), (0.0, 1.0), _fifths, _fifths, lambda v: f"{v:.0%}", lambda v: f"{v:.0%}")
+    frame = _Frame((0.0, 1.0), (0.0, 1.0), _fifths, _fifths, _percent, _percent)
     points = [(frame.x(p), frame.y(o)) for p, o in zip(curve.predicted.tolist(), curve.observed.tolist(), strict=True)]
     marks = [
         f'<polyline class="ideal" points="{_points([(frame.x(v), frame.y(v)) for v in (0, 1)])}"/>',
@@ -141,7 +141,7 @@ class _Frame:
         """The whole picture; ``summary`` is what a screen reader says of it."""
         names = [_text(_WIDTH - _RIGHT, _HEIGHT - 5, x_name, "end", "axis")]
         if y_name:
-            names.append(_text(_LEFT + 5, _TOP + 6, y_name, "start", "axis"))
+            names.append(_text(_LEFT + 6, _TOP + 16, y_name, "start", "axis"))
         return Markup(
             f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(summary)}">'
             f"{''.join([*self._axes, *marks, *names])}</svg>"
@@ -150,6 +150,10 @@ class _Frame:
 
 def _fifths(low: float, high: float) -> list[float]:
     return [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f}\u00a0%"
 
 
 def _ticks(low: float, high: float, count: int = 4) -> list[float]:

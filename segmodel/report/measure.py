@@ -86,12 +86,12 @@ def measure(
 
 
 def group_rows(measured: Measured) -> list[GroupRow]:
-    """The run by warm and cold videos and users, and by number of segments; groups without views are left out."""
+    """The run by warm and cold videos and users and by number of segments, without groups of no view or of all."""
     own, reference = measured.own, measured.reference
     user = own.views.user
     rows = []
     for group, mask in own.groups.items():
-        if not mask.any():
+        if not mask.any() or (mask.all() and group != "all"):
             continue
         mine, theirs = own.metrics.nll[mask], reference.metrics.nll[mask]
         ndcg = own.metrics.values("masked_ndcg@5")[mask]

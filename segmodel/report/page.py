@@ -233,7 +233,8 @@ def _signed(value: float, digits: int) -> str:
 def _percent(value: float) -> str:
     if math.isnan(value):
         return "–"
-    return "<1 %" if 0 < value < 0.005 else ">99 %" if 0.995 <= value < 1 else f"{value:.0%}".replace("%", " %")
+    shown = "<1" if 0 < value < 0.005 else ">99" if 0.995 <= value < 1 else f"{100 * value:.0f}"
+    return f"{shown}\u00a0%"
 
 
 def _seconds(value: float) -> str:
