@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -46,6 +47,17 @@ class Schedule:
     patience: int = 10
     early_stopping: bool = True
     steps_per_epoch: int | None = None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Small matrices lose more to waiting for each other's threads than they gain, above all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def train_network(

@@ -21,7 +21,7 @@ from segmodel.models.hazard.statistics import Inputs, Statistics, Tables, rows_s
 from segmodel.models.hazard.user_filter import filter_users
 from segmodel.prediction import SkipPrediction, from_hazard
 from segmodel.splits import Split
-from segmodel.training import Schedule, train_network
+from segmodel.training import Schedule, one_thread, train_network
 from segmodel.views import MAX_SEGMENTS, Rows
 from segmodel.vocabulary import Vocabulary
 
@@ -74,6 +74,7 @@ class HazardModel(SegmentModel):
     Config = HazardConfig
     config: HazardConfig
 
+    @one_thread()
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         c = self.config
         here = data.store.encoders if data.store is not None else {}
@@ -168,6 +169,7 @@ class HazardModel(SegmentModel):
         )
         return network
 
+    @one_thread()
     def predict(self, data: Dataset) -> SkipPrediction:
         hazard = np.zeros((len(data), self.config.max_segments))
         views = data.views
