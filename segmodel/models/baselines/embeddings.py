@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from segmodel.batch import Batch
 from segmodel.models.baselines.items import Items
@@ -71,9 +72,12 @@ class SegmentEmbedding(nn.Module):
 
     def history(self, batch: Batch, length: int) -> tuple[Tensor, Tensor]:
         """The newest ``length`` viewed segments, oldest first: vectors (B, H, d), zeros on padding, and mask (B, H)."""
-        mask = batch.history_mask[:, -length:]
-        vectors = self(batch.history_video[:, -length:], batch.history_segment[:, -length:])
-        return vectors * mask[..., None], mask
+        short = (max(0, length - batch.history_mask.shape[1]), 0)
+        mask, video, segment = (
+            F.pad(column[:, -length:], short)
+            for column in (batch.history_mask, batch.history_video, batch.history_segment)
+        )
+        return self(video, segment) * mask[..., None], mask
 
 
 def mlp(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
