@@ -37,6 +37,8 @@ class ExtractSummary:
         Folders that could not be searched.
     ignored : int
         Files left alone because they do not look like videos.
+    titled : int
+        Videos that the metadata has words about.
     gone : tuple of str
         Paths of videos in the store whose files are no longer there; their features are kept.
     """
@@ -48,6 +50,7 @@ class ExtractSummary:
     failures: tuple[Failure, ...]
     unlisted: Mapping[str, str]
     ignored: int
+    titled: int
     gone: tuple[str, ...]
 
 
@@ -174,7 +177,15 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
     gone = tuple(sorted(p for p in base.videos if not os.path.lexists(root / p))) if base is not None else ()
     with FeatureStore(out) as store:
         return ExtractSummary(
-            out, len(store), store.segment_total, counts, store.failures, found.unlisted, found.ignored, gone
+            store=out,
+            videos=len(store),
+            segments=store.segment_total,
+            progress=counts,
+            failures=store.failures,
+            unlisted=found.unlisted,
+            ignored=found.ignored,
+            titled=sum(bool(source.title) for source in found.sources),
+            gone=gone,
         )
 
 

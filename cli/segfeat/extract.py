@@ -111,6 +111,8 @@ def _readable(summary: ExtractSummary) -> str:
     if failed:
         reasons = ", ".join(f"{n:,} {code}" for code, n in done.failures.most_common())
         lines.append(f"failed     {failed:,} files: {reasons}")
+    if summary.titled:
+        lines.append(f"titles     {summary.titled:,} videos")
     lines += [f"failed     folder {path}: {reason}" for path, reason in summary.unlisted.items()]
     if summary.ignored:
         lines.append(f"left alone {summary.ignored:,} files that are no videos by their names")

@@ -137,7 +137,7 @@ class ReaderPool:
 
         Raises
         ------
-        RuntimeError
+        ChildProcessError
             If no worker process can be started.
         """
         while True:
@@ -244,7 +244,7 @@ class ReaderPool:
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS:
-                raise RuntimeError(f"decoding processes die as they start: {words or _how(status)}")
+                raise ChildProcessError(f"decoding processes die as they start: {words or _how(status)}")
         if worker.arrival is not None:
             code, message = ("crashed", _how(status)) if reason is None else (reason.code, reason.message)
             detail = f": {words}" if words else ""

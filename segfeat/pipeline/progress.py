@@ -23,6 +23,8 @@ class Progress:
     videos_total, videos_done, videos_before : int
         Files to read in this run, files read (failed ones included), files that needed no reading.
     videos_partial, segments_done : int
+    decoding_s : float
+        Processor seconds that decode processes spent on files that are videos.
     failures : Counter
         Failed files of this run by code.
     stopping : bool
@@ -34,6 +36,7 @@ class Progress:
     videos_done: int = 0
     videos_partial: int = 0
     segments_done: int = 0
+    decoding_s: float = 0.0
     failures: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
     _bytes_total: int = 0
@@ -53,6 +56,7 @@ class Progress:
             self.failures[arrival.end.code] += 1
         elif isinstance(arrival.end, Closed) and arrival.opened is not None:
             self.segments_done += len(arrival.opened.spans_s)
+            self.decoding_s += arrival.end.cpu_s
             self.videos_partial += bool(arrival.end.problems)
 
     @property

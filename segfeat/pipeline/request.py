@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
@@ -12,7 +12,7 @@ from segfeat.interactions import Interactions, read_interactions
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
-from segfeat.pipeline.titles import read_titles, with_titles
+from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
 from segfeat.store import FeatureStore
 from segfeat.types import Modality, StoreHeader
@@ -77,7 +77,7 @@ class Request:
         found = scan(given, root, self.id_from)
         sources = list(found.sources)
         if self.metadata is not None:
-            sources = with_titles(sources, *read_titles(self.metadata))
+            sources = with_titles(sources, self.metadata)
         log = self.interactions
         if log is not None and not isinstance(log, Interactions):
             log = read_interactions(log)
@@ -88,6 +88,7 @@ class Request:
         new = [s for s in sources if base is None or not base.has(s, titled, self.retry_failed)]
         if base is not None:
             check_ids(new, {video_id: path for path, (_, _, video_id) in base.videos.items()})
+        found = replace(found, sources=tuple(sources))
         return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log)
 
 

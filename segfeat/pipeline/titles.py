@@ -53,6 +53,19 @@ def read_titles(path: str | Path) -> tuple[str, dict[str, str]]:
     return key, titles
 
 
-def with_titles(sources: Sequence[Source], key: str, titles: dict[str, str]) -> list[Source]:
-    """The sources with the words that belong to them; paths are relative to the root."""
-    return [replace(s, title=titles.get(s.video_id if key == "video_id" else s.path, "")) for s in sources]
+def with_titles(sources: Sequence[Source], path: str | Path) -> list[Source]:
+    """The sources with the words that a metadata file has about them; its paths are relative to the root.
+
+    Raises
+    ------
+    ValueError
+        As `read_titles`, or if the file is about other videos altogether.
+    """
+    key, titles = read_titles(path)
+    names = [s.video_id if key == "video_id" else s.path for s in sources]
+    if sources and titles and not titles.keys() & set(names):
+        raise ValueError(
+            f"{path}: none of its {len(titles):,} {key}s ({next(iter(titles))!r}, ...) is one of the {len(names):,} "
+            f"videos ({names[0]!r}, ...)"
+        )
+    return [replace(s, title=titles.get(name, "")) for s, name in zip(sources, names, strict=True)]

@@ -144,7 +144,7 @@ def test_workers_that_cannot_start_are_an_error_with_their_last_words(
     source: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segfeat.pipeline.pool._BOOT", "import no_such_module")
-    with pytest.raises(RuntimeError, match=r"die as they start.*no_such_module"):
+    with pytest.raises(ChildProcessError, match=r"die as they start.*no_such_module"):
         read_all(tasks.tell, [source("a")])
 
 

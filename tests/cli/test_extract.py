@@ -1,0 +1,166 @@
+"""``segfeat extract`` as a user meets it: options, what it says, exit codes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segfeat.store import open_store
+from tests.media import Picture, make_video
+
+Cli = Callable[..., Any]
+
+LIGHT = ("--preset", "offline", "--audio", "none", "--text", "none", "--workers", "1")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 6 s: two segments."""
+    return make_video(tmp_path_factory.mktemp("film") / "film.mp4", [Picture(count=150)])
+
+
+@pytest.fixture
+def folder(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of a good video, an empty one, text with a wrong name, and something else; the current one above it."""
+    folder = tmp_path / "my videos"
+    folder.mkdir()
+    shutil.copy2(film, folder / "good one.mp4")
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("no video at all\n" * 100)
+    (folder / "notes.txt").write_text("x")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_a_folder_with_broken_files_is_extracted_and_says_what_happened(cli: Cli, folder: Path) -> None:
+    answer = cli("segfeat", "extract", folder, *LIGHT)
+    out = Path.cwd() / "feats.h5"
+    assert answer.code == 0
+    assert re.sub(r"in \d+:\d\d", "in 0:00", answer.out).splitlines() == [
+        "read       1 videos with 2 segments in 0:00",
+        "failed     2 files: 1 empty_file, 1 not_a_video",
+        "left alone 1 files that are no videos by their names",
+        f"store      {out}: 1 videos, 2 segments",
+        f"look       segfeat info {out}",
+        f"           segfeat errors {out} lists all 2 failed files",
+    ]
+    assert re.search(r"^3/3 videos, [\d.]+ videos/s, [\d.]+ segments/s, 2 failed, 0:00 to go$", answer.err, re.M)
+    errors = cli("segfeat", "errors", out).out.splitlines()
+    assert [line.split("\t")[:2] for line in errors] == [["empty.mp4", "empty_file"], ["text.mp4", "not_a_video"]]
+
+
+def test_again_with_strict_quiet_and_retry(cli: Cli, folder: Path) -> None:
+    assert cli("segfeat", "extract", folder, *LIGHT, "--strict").code == 3
+    answer = cli("segfeat", "extract", folder, *LIGHT, "--strict")
+    assert answer.code == 0  # nothing failed in this run
+    assert "unchanged  3 files from earlier runs" in answer.out
+    answer = cli("segfeat", "extract", folder, *LIGHT, "--strict", "--retry-failed", "--quiet")
+    assert answer == (3, "", "")
+
+
+def test_nothing_but_failures_is_a_failure(cli: Cli, folder: Path) -> None:
+    answer = cli("segfeat", "extract", folder / "empty.mp4", folder / "text.mp4", *LIGHT, "-q")
+    assert answer.code == 1
+    assert answer.err == f"error: no video could be read; segfeat errors {Path.cwd() / 'feats.h5'} says why\n"
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing(cli: Cli, folder: Path) -> None:
+    answer = cli("segfeat", "extract", folder, *LIGHT, "--dry-run")
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert lines[0] == "to read    1 videos, 0.00 hours, 2 segments"
+    assert lines[1] == "left alone 1 files that are no videos by their names"
+    assert re.fullmatch(r"expected   0:0\d, 0.0 MB", lines[2])
+    assert [line.split(": ")[:2] for line in lines[3:5]] == [
+        ["would fail empty.mp4", "empty_file"], ["would fail text.mp4", "not_a_video"],
+    ]  # fmt: skip
+    assert lines[5:] == ["nothing was written (dry run)"]
+    assert sorted(p.name for p in Path.cwd().iterdir()) == ["my videos"]
+    cli("segfeat", "extract", folder, *LIGHT)
+    assert "unchanged  3 files" in cli("segfeat", "extract", folder, *LIGHT, "--dry-run").out
+
+
+def test_a_dry_run_comes_close(cli: Cli, film: Path, tmp_path: Path) -> None:
+    """The size of the store is foretold within a quarter."""
+    for number in range(20):
+        shutil.copy2(film, tmp_path / f"{number}.mp4")
+    request = (tmp_path, "-o", tmp_path / "f.h5", *LIGHT)
+    [foretold] = re.findall(r"([\d.]+) MB", cli("segfeat", "extract", *request, "--dry-run").out)
+    cli("segfeat", "extract", *request)
+    assert float(foretold) == pytest.approx((tmp_path / "f.h5").stat().st_size / 1e6, rel=0.25, abs=0.05)
+
+
+def test_all_options_reach_the_store(cli: Cli, folder: Path, film: Path) -> None:
+    Path("list.txt").write_text(f"my videos/good one.mp4\n{film}\n")
+    Path("metadata.csv").write_text("path,title\n" + f"{film.relative_to(film.parents[1])},A title\n")
+    Path("log.csv").write_text("user_id,video_id,time_ms,play_time_ms,duration_ms\nu,v,1,2,3\n")
+    answer = cli(
+        "segfeat", "extract", "--list", "list.txt", "-o", "out.h5", "--preset", "paper", "--visual", "none", "--audio",
+        "none", "--text", "offline:hashing", "--metadata", "metadata.csv", "--interactions", "log.csv",
+        "--segment-seconds", "2", "--frames-per-segment", "3", "--decoder", "pyav", "--id", "path", "--device", "cpu",
+        "--workers", "2", "--video-timeout", "60", "--no-thumbnails", "-q",
+    )  # fmt: skip
+    assert answer == (0, "", "")
+    with open_store("out.h5") as store:
+        assert store.segment_s == 2.0
+        assert store.header.parameters == {
+            "frames_per_segment": 3, "frame_position": "start", "id_from": "path", "decoder": "pyav",
+            "thumbnails": False,
+        }  # fmt: skip
+        assert len(store) == 2
+        assert list(store.video_ids) == list(store.paths)
+        assert sorted(map(len, store.titles)) == [0, 7]
+        assert store.interactions is not None
+        assert len(store.interactions) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "name at least one video or folder"),
+        (("--nope",), 2, "No such option"),
+        (("absent.mp4",), 1, "error: absent.mp4: no such file or folder"),
+        (("--list", "absent.txt"), 1, "error: absent.txt: cannot read the list"),
+        ((".", "--decoder", "vlc"), 2, "'vlc' is not one of 'auto', 'pyav', 'decord'"),
+        ((".", "--workers", "0"), 2, "0 is not in the range x>=1"),
+        ((".", "--video-timeout", "0"), 2, "0.0 is not in the range x>0"),
+        ((".", "--preset", "best"), 2, "'best' is not one of 'clip', 'offline', 'paper'"),
+        ((".", "--visual", "resnet"), 1, "error: unknown visual encoder 'resnet'; valid are open_clip"),
+        ((".", *LIGHT, "--metadata", "absent.csv"), 1, "error: absent.csv: cannot be read as metadata"),
+        ((".", *LIGHT, "--interactions", "absent.csv"), 1, "error: absent.csv: no such log file"),
+        ((".", *LIGHT, "--segment-seconds", "-1"), 1, "error: segment length must be a positive number"),
+        ((".", *LIGHT, "-o", "no/where.h5"), 1, "no: no such folder"),
+    ],
+)
+def test_what_is_wrong_is_one_clear_line(
+    cli: Cli, folder: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    answer = cli("segfeat", "extract", *arguments)
+    assert answer.code == code
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+    assert answer.out == ""
+    assert sorted(p.name for p in Path.cwd().iterdir()) == ["my videos"]
+
+
+def test_metadata_about_other_videos_is_an_error(cli: Cli, folder: Path) -> None:
+    Path("metadata.csv").write_text("video_id,title\ngood-one,x\n")
+    answer = cli("segfeat", "extract", folder, *LIGHT, "--metadata", "metadata.csv")
+    assert answer.code == 1
+    assert "metadata.csv: none of its 1 video_ids ('good-one', ...) is one of the 3 videos ('empty', ...)" in answer.err
+    Path("metadata.csv").write_text("video_id,title\ngood-one,x\ngood one,y\n")
+    assert "titles     1 videos" in cli("segfeat", "extract", folder, *LIGHT, "--metadata", "metadata.csv").out
+
+
+def test_names_that_clash_suggest_paths(cli: Cli, folder: Path) -> None:
+    (folder / "sub").mkdir()
+    shutil.copy2(folder / "good one.mp4", folder / "sub" / "good one.mov")
+    answer = cli("segfeat", "extract", folder, *LIGHT)
+    assert answer.code == 1
+    assert "good one.mp4 and sub/good one.mov; use --id path" in answer.err
+    assert cli("segfeat", "extract", folder, *LIGHT, "--id", "path").code == 0
