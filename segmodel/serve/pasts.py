@@ -12,8 +12,12 @@ from segfeat.interactions import Ids, Interactions
 from segfeat.store import FeatureStore
 from segmodel.runs import RunConfig
 from segmodel.serve.journal import Journal, interactions_of
+from segmodel.serve.recent import Recent
 from segmodel.serve.table import VideoTable
 from segmodel.views import Views, make_views
+
+RECENT_VIEWS = 200_000
+"""Pasts of so many views together are kept, and with them what models remember of them."""
 
 _COLUMNS = (
     "user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"
@@ -76,6 +80,7 @@ class Pasts:
         self._time_ms, self._video = known.time_ms[self._order], known.video[self._order]
         self._grown: dict[str, Past] = {}
         self._new_users = 0
+        self._recent: Recent[Past] = Recent(RECENT_VIEWS, weigh=lambda past: len(past.views))
         outside = [v for v in bind.store if v not in set(known.video_ids.tolist())]
         self.table = VideoTable(np.concatenate([known.video_ids, np.array(outside, dtype=object)]))
 
@@ -95,7 +100,13 @@ class Pasts:
         return self._of_one(self._views.take(np.arange(1)), "")
 
     def of(self, user_id: str) -> Past:
-        """What a user has watched; nothing where nobody knows them."""
+        """What a user has watched; nothing where nobody knows them.
+
+        As long as nothing new is known the same object comes back, so that a model can keep what it makes of it.
+        """
+        return self._recent.get(user_id, lambda: self._make(user_id))
+
+    def _make(self, user_id: str) -> Past:
         grown = self._grown.get(user_id)
         if grown is not None:
             # The table may have grown since.
@@ -123,13 +134,17 @@ class Pasts:
         events, self.seen = self._journal.read(self.seen)
         if not len(events):
             return 0
+        table = self.table.ids
         videos = self.table.learn(events.video_ids.tolist())
+        if self.table.ids is not table:
+            self._recent.clear()
         events = events.take(~self._in_log(events, videos))
         fresh = self._bind(events)
         fresh = replace(fresh, video=videos[fresh.video])
         for code in np.unique(events.user).tolist():
             user_id = str(events.user_ids[code])
-            past = self.of(user_id)
+            self._recent.drop(user_id)
+            past = self._make(user_id)
             views = _merged(past.views, fresh.take(fresh.user == code))
             last_ms = max(past.last_ms, int(events.time_ms[events.user == code].max()))
             self._new_users += user_id not in self._user and user_id not in self._grown

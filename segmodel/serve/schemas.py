@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from segmodel.serve.scorer import MAX_HISTORY, MAX_VIDEOS
 
 LATEST_MS = 2**53 - 1
 """Times are whole milliseconds that JavaScript can count as well."""
 
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]+$")]
-TimeMs = Annotated[int, Field(ge=0, le=LATEST_MS)]
-SpanMs = Annotated[int, Field(gt=0, le=LATEST_MS)]
+Id = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$"
+    ),
+]
+
+
+def _whole(value: object) -> object:
+    """JSON knows numbers only: 3.0 is an integer there."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+TimeMs = Annotated[int, Field(ge=0, le=LATEST_MS), BeforeValidator(_whole)]
+SpanMs = Annotated[int, Field(ge=1, le=LATEST_MS), BeforeValidator(_whole)]
 
 
 class _Request(BaseModel):
@@ -68,7 +80,9 @@ class RankRequest(SkipRequest):
     """The same question, for an order of the videos."""
 
     by: Order = Field("watch_ratio", description="What to rank by, descending.")
-    top: int = Field(MAX_VIDEOS, ge=1, le=MAX_VIDEOS, description="How many to answer with.")
+    top: Annotated[int, Field(ge=1, le=MAX_VIDEOS), BeforeValidator(_whole)] = Field(
+        MAX_VIDEOS, description="How many to answer with."
+    )
 
 
 class Skip(BaseModel):

@@ -93,7 +93,8 @@ class Scorer:
         log = run.config.log(store)
         self.pasts = Pasts(self._bind, log if history is None else log.joined(history), journal)
         # The first answer is slow, so it is given to nobody.
-        self.answer(Question(store.video_ids[:MAX_VIDEOS].tolist()))
+        for user_id in self.pasts.users(1):
+            self.answer(Question(store.video_ids[:MAX_VIDEOS].tolist(), user_id))
 
     def close(self) -> None:
         """Let go of store and journal."""

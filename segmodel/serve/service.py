@@ -43,6 +43,7 @@ class Service:
 
     def __init__(self, open_scorer: Callable[[], Scorer], journal: Path) -> None:
         self._open = open_scorer
+        self.scorer = open_scorer()
         self._journal = Journal(journal)
         self._scoring = ThreadPoolExecutor(1, "scorer")
         self._writing = ThreadPoolExecutor(1, "journal")
@@ -50,7 +51,6 @@ class Service:
         self._closed = threading.Event()
         self._waiting = 0
         self.reloads = {"ok": 0, "failed": 0}
-        self.scorer = open_scorer()
         self._scoring.submit(_use_one_core).result()
 
     def close(self) -> None:
@@ -130,11 +130,13 @@ class Service:
         threading.Thread(target=self._follow, args=(link,), name="follow", daemon=True).start()
 
     def _follow(self, link: Path) -> None:
-        seen = self.scorer.run.folder
+        tried = None
         while not self._closed.wait(_LOOK_EVERY_S):
             now = link.resolve()
-            if now != seen:
-                seen = now
+            if now == self.scorer.run.folder:
+                tried = None
+            elif now != tried:  # a run that cannot be opened is tried once
+                tried = now
                 self.reload()
 
 
