@@ -35,10 +35,10 @@ World = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def collaborative(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two tastes, two topics, 20 known videos: the wrong topic is left at once, the right one completed."""
+    """Two tastes, two topics, 20 known videos of one segment: the wrong topic is left, the right one completed."""
     video = rng.integers(0, 20, (USERS, EACH))
     wrong = (np.arange(USERS)[:, None] % 2) != video % 2
-    return video, np.full(20, 4), np.where(wrong, 0, 4)
+    return video, np.ones(20, dtype=np.int64), np.where(wrong, 0, 1)
 
 
 def sequential(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
