@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 EXPECTATION = "duration-position"
 """The model that says how many would leave a video of this length anyway."""
 
+_TAIL = 0.025
+"""Of a two-sided 95 % interval."""
+
 _EDL_FPS = 25.0
 _TITLE_LENGTH = 70
 
@@ -38,6 +41,9 @@ class SegmentExits:
         Views that would have ended in it if this video were like all others of its length.
     lift, low, high : float
         left / expected with its 95 % interval (Clopper and Pearson 1934); NaN where nobody got there.
+    loses_viewers : bool
+        Whether the lift lies above 1 beyond doubt: the interval does, also when it is widened so that all segments of
+        the video together give a false alarm as rarely as one alone would (Bonferroni).
     """
 
     segment: int
@@ -49,11 +55,7 @@ class SegmentExits:
     lift: float
     low: float
     high: float
-
-    @property
-    def loses_viewers(self) -> bool:
-        """Whether the whole interval lies above 1."""
-        return self.low > 1.0
+    loses_viewers: bool
 
 
 def segment_exits(data: Dataset, video_id: str) -> list[SegmentExits]:
@@ -88,16 +90,19 @@ def segment_exits(data: Dataset, video_id: str) -> list[SegmentExits]:
     seen = data.take(np.flatnonzero(own))
     hazard, watched = model.predict(seen).hazard, seen.views
     found = []
-    for s in range(int(watched.segments.max())):
+    segments = int(watched.segments.max())
+    for s in range(segments):
         reached = (watched.exit >= s) & (watched.segments > s)
         n, left, expected = int(reached.sum()), int((watched.exit[reached] == s).sum()), float(hazard[reached, s].sum())
         scale = n / expected if expected > 0 else float("nan")
-        low = beta.ppf(0.025, left, n - left + 1) * scale if left else 0.0 * scale
-        high = beta.ppf(0.975, left + 1, n - left) * scale if left < n else scale
+        low, surely = (beta.ppf(p, left, n - left + 1) * scale if left else 0.0 for p in (_TAIL, _TAIL / segments))
+        high = beta.ppf(1 - _TAIL, left + 1, n - left) * scale if left < n else scale
         start_s = s * watched.segment_s
         end_s = min(start_s + watched.segment_s, float(watched.picture_s.max()))
         lift = left / expected if expected > 0 else float("nan")
-        found.append(SegmentExits(s, start_s, end_s, n, left, expected, lift, float(low), float(high)))
+        found.append(
+            SegmentExits(s, start_s, end_s, n, left, expected, lift, float(low), float(high), bool(surely > 1))
+        )
     return found
 
 

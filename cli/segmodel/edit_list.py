@@ -35,7 +35,7 @@ def edit_list(
     """Find the segments of a video in which more people leave than its length alone explains.
 
     Lift is the number of views that ended in a segment over the number expected from all other videos of that length,
-    among views that reached it; * where its 95 % interval lies above 1.
+    among views that reached it; * where it lies above 1 beyond doubt, all segments taken together.
 
     \b
     segmodel edit-list --video cooking-12

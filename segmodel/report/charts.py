@@ -15,6 +15,9 @@ _WIDTH, _HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 24, 14, 38
 """Of a chart with axes, in its own pixels."""
 
+_DOTTED = 30
+"""Epochs up to which each has a dot."""
+
 _IV_WIDTH, _IV_HEIGHT = 150, 20
 
 
@@ -61,24 +64,29 @@ def histogram_svg(histogram: Histogram, what: str, axis: str) -> Markup:
     return frame.svg(f"{what}: {sum(counts):,} views in {n} bars.", axis, "views", marks)
 
 
-def lines_svg(values: Sequence[float], what: str, best: int | None = None) -> Markup:
-    """A curve over epochs, with the best epoch marked."""
-    low, high = min(values), max(values)
+def lines_svg(series: Sequence[Sequence[float]], what: str, best: Sequence[int] = ()) -> Markup:
+    """Curves over epochs, one per member of an ensemble, each with its best epoch marked."""
+    every = [value for values in series for value in values]
+    epochs = max(map(len, series))
+    low, high = min(every), max(every)
     slack = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
     ticks = _ticks(low - slack, high + slack)
     frame = _Frame(
-        (0.0, float(max(1, len(values) - 1))),
+        (0.0, float(max(1, epochs - 1))),
         (ticks[0], ticks[-1]),
         lambda a, b: [t for t in _ticks(a, b, 6) if t <= b and t == int(t)],
         lambda a, b: ticks,
         lambda v: f"{v:.0f}",
         lambda v: f"{v:.4g}",
     )
-    points = [(frame.x(i), frame.y(v)) for i, v in enumerate(values)]
-    marks = [f'<polyline class="line" points="{_points(points)}"/>']
-    shown = range(len(values)) if len(values) <= 30 else ([] if best is None else [best])
-    marks += [_dot(*points[i], f"epoch {i}: {values[i]:.4f}", "best" if i == best else "") for i in shown]
-    return frame.svg(f"{what} over {len(values)} epochs, from {values[0]:.4f} to {values[-1]:.4f}.", "epoch", "", marks)
+    marks = []
+    for number, values in enumerate(series):
+        points = [(frame.x(i), frame.y(v)) for i, v in enumerate(values)]
+        marks.append(f'<polyline class="line" points="{_points(points)}"/>')
+        chosen = best[number] if best else None
+        for i in range(len(values)) if epochs <= _DOTTED else [] if chosen is None else [chosen]:
+            marks.append(_dot(*points[i], f"epoch {i}: {values[i]:.4f}", "best" if i == chosen else ""))
+    return frame.svg(f"{what} over {epochs} epochs, {low:.4f} to {high:.4f}.", "epoch", "", marks)
 
 
 def interval_scale(intervals: Sequence[Interval]) -> float:

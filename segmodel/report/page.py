@@ -29,7 +29,7 @@ from segmodel.runs import Run
 COMPARISON_FILE = "comparison.json"
 """What `segmodel ablate` writes into its folder."""
 
-_NOT_CURVES = ("epoch", "best")
+_NOT_CURVES = ("epoch", "best", "member")
 
 
 def write_report(
@@ -166,21 +166,20 @@ def _calibration(measured: Measured) -> list[tuple[str, Any, Markup]]:
 
 
 def _training(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
-    """One chart for each number that training wrote down at every epoch; the best validation epoch marked."""
+    """One chart for each number that training wrote down at every epoch; the best validation epochs marked."""
+    members: dict[Any, list[Mapping[str, Any]]] = {}
+    for record in records:
+        members.setdefault(record.get("member"), []).append(record)
     if len(records) < 2:
         return []
-    names = [
-        name
-        for name, value in records[0].items()
-        if isinstance(value, float) and name not in _NOT_CURVES and not name.endswith("_s")
-    ]
+    names = [name for name in records[0] if name not in _NOT_CURVES and not name.endswith("_s")]
     found = []
     for name in names:
-        values = [float(r[name]) for r in records if isinstance(r.get(name), float)]
-        if len(values) == len(records) and all(map(math.isfinite, values)):
+        series: list[list[Any]] = [[r.get(name) for r in member] for member in members.values()]
+        if all(isinstance(v, float) and math.isfinite(v) for values in series for v in values):
             low = any(word in name for word in ("loss", "nll", "error"))
-            best = values.index(min(values) if low else max(values)) if name.startswith("valid") else None
-            found.append((name, charts.lines_svg(values, name, best)))
+            best = [values.index(min(values) if low else max(values)) for values in series]
+            found.append((name, charts.lines_svg(series, name, best if name.startswith("valid") else ())))
     return found
 
 
