@@ -70,7 +70,7 @@ class Run:
     known: Prepared
     progress: Progress
     report: Callable[[Progress], None]
-    _stated_s: float = 0.0
+    _written_s: float = 0.0
 
     def write_shards(self, plan: Plan) -> None:
         """Write every shard that is left to do.
@@ -90,7 +90,7 @@ class Run:
         header, encoders, root = self.known.header, self.known.encoders, str(self.known.found.root)
         processes, threads = cores_for(encoders, request.device, request.workers)
         task = reading_task(self.known.settings, encoders)
-        self._tell()
+        self._write_state()
         with (
             Interrupt(self._stopping) as interrupt,
             _torch_threads(threads),
@@ -105,7 +105,7 @@ class Run:
                     write_shard(path, header, arrivals, len(shard.sources), encoders, root, self._arrived)
                 except OSError as error:
                     raise self._stopped(error) from error
-                self._tell(force=True)
+                self._write_state()
 
     def merge(self, parts: list[Part], log: Interactions | None) -> None:
         """Put all parts together and in the place of the store, which stays as it was until then."""
@@ -121,18 +121,17 @@ class Run:
         if isinstance(arrival.end, Failed) and arrival.end.code == "decoder_missing":
             raise ValueError(arrival.end.message)  # as it would be for every file
         self.progress.count(arrival)
-        self._tell()
+        self.report(self.progress)
+        if time.monotonic() - self._written_s >= _STATE_EVERY_S:
+            self._write_state()
 
     def _stopping(self) -> None:
         self.progress.stopping = True
-        self._tell()
-
-    def _tell(self, force: bool = False) -> None:
         self.report(self.progress)
-        now_s = time.monotonic()
-        if force or now_s - self._stated_s >= _STATE_EVERY_S:
-            self._stated_s = now_s
-            write_json(self.folder / "progress.json", self.progress.state())
+
+    def _write_state(self) -> None:
+        self._written_s = time.monotonic()
+        write_json(self.folder / "progress.json", self.progress.state())
 
     def _stopped(self, error: OSError) -> OSError:
         return OSError(f"{error}; finished shards are kept in {self.folder}, so the same command goes on from there")
