@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,8 @@ def prepare(config: RunConfig) -> Job:
     if hasattr(model.config, "max_segments") and "max_segments" not in settings:
         model = make_model(config.model, {**settings, "max_segments": config.max_segments})
     store = FeatureStore(config.store)
-    wanted = [m for m in settings.get("modalities", ()) if m != "id"] if "modalities" in settings else []
-    if missing := [m for m in _names(wanted) if m not in (*store.encoders, "id")]:
+    wanted = getattr(model.config, "modalities", ()) if "modalities" in settings else ()
+    if missing := [m for m in wanted if m not in (*store.encoders, "id")]:
         raise ValueError(
             f"{store.path} has no {', '.join(missing)} features; it has {', '.join(store.encoders) or 'none'}"
         )
@@ -72,10 +72,6 @@ def prepare(config: RunConfig) -> Job:
         )
     config = replace(config, settings=model.settings())
     return Job(config, model, data, split, describe_data(data, split, log))
-
-
-def _names(wanted: Sequence[str] | str) -> list[str]:
-    return wanted.split(",") if isinstance(wanted, str) else list(wanted)
 
 
 def train(

@@ -53,6 +53,8 @@ class HazardConfig:
     """Weight of coarser levels in the base hazard, in events."""
     deployed_share: float = 0.5
     """Share of the users for whom an epoch hides the statistics after a random moment, as in deployment."""
+    hidden_share: float = 0.2
+    """Share of the videos whose statistics an epoch hides, so that videos never seen are nothing new."""
     modality_dropout: float = 0.2
     """Chance that a training batch lacks a content modality."""
     user_filter: bool = True
@@ -138,7 +140,7 @@ class HazardModel(SegmentModel):
             folder.mkdir(exist_ok=True)
 
         def batches(generator: np.random.Generator) -> Iterator[HazardBatch]:
-            inputs = learner.deployed_inputs(train, reference, timed, generator, c.deployed_share)
+            inputs = learner.deployed_inputs(train, reference, timed, generator, c.deployed_share, c.hidden_share)
             order = generator.permutation(len(train))
             for start in range(0, len(order), c.batch_views):
                 yield self._batch(train, inputs, order[start : start + c.batch_views], generator)

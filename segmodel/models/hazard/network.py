@@ -120,29 +120,27 @@ class ContentTaste(nn.Module):
         self.heads = w.taste_heads
         self.scale = nn.LayerNorm(dim, elementwise_affine=False)
         self.project = nn.Linear(dim, w.taste_heads * w.taste_dim)
-        self.appeal = nn.Linear(dim, w.taste_dim)
-        self.sharpness = nn.Parameter(torch.full((w.taste_heads,), 1.5))
+        self.sharpness = nn.Parameter(torch.full((w.taste_heads,), 3.0))
         self.prior = nn.Parameter(torch.zeros(w.taste_heads))
+        self.trust = nn.Parameter(torch.zeros(()))
         self.dropout = nn.Dropout(w.input_dropout)
 
     def forward(self, rows: Tensor, valid: Tensor, batch: HazardBatch, content: Content) -> tuple[Tensor, Tensor]:
-        """Taste (B, S, heads) and content vectors (B, S, taste_dim); zero where the segment has no such content."""
-        scaled = self.dropout(self.scale(rows))
-        unit = F.normalize(self.project(scaled).unflatten(-1, (self.heads, -1)), dim=-1)
-        unit = unit * valid[:, None, None]
+        """Taste (B, S, heads), and how far to trust it (B, S, 1): 0 where the segment has no such content."""
+        unit = F.normalize(self.project(self.dropout(self.scale(rows))).unflatten(-1, (self.heads, -1)), dim=-1)
         target, history = (self._looked_up(unit, r) for r in (content.segment_row, content.history_row))
-        there = valid[content.segment_row][:, None, :, None] & valid[content.history_row][:, None, None, :]
-        sharpness = F.softplus(self.sharpness)[None, :, None, None] * 2
+        here = valid[content.segment_row]
+        there = here[:, None, :, None] & valid[content.history_row][:, None, None, :]
+        sharpness = F.softplus(self.sharpness)[None, :, None, None]
         kernel = torch.exp(sharpness * (target @ history.transpose(-1, -2) - 1)) * there
         surprise = (kernel @ batch.surprise[:, None, :, None]).squeeze(-1)
         weight = (kernel @ batch.weight[:, None, :, None]).squeeze(-1)
         taste = surprise / (weight + F.softplus(self.prior)[None, :, None] + 0.1)
-        appeal = self.appeal(scaled) * valid[:, None]
-        return taste.transpose(1, 2), F.embedding(content.segment_row, appeal)
+        return taste.transpose(1, 2), F.softplus(self.trust) * here[..., None]
 
     @staticmethod
     def _looked_up(unit: Tensor, rows: Tensor) -> Tensor:
-        """(B, heads, ·, dim). An embedding lookup, whose gradient is summed much faster than an index's."""
+        """(B, heads, ·, dim). An embedding lookup, whose gradient is summed faster than an index's."""
         return F.embedding(rows, unit.flatten(1)).unflatten(-1, unit.shape[1:]).transpose(1, 2)
 
 
@@ -163,10 +161,9 @@ class HazardNetwork(nn.Module):
         for embedding in (self.from_start, self.from_end):
             nn.init.normal_(embedding.weight, std=0.1)
         self.taste = nn.ModuleDict({m: ContentTaste(dim, w) for m, dim in dims.items()})
-        self.taste_weight = nn.ParameterDict({m: nn.Parameter(torch.full((w.taste_heads,), 0.3)) for m in dims})
-        content = len(dims) * (w.taste_dim + w.taste_heads)
+        self.taste_weight = nn.Parameter(torch.full((w.taste_heads,), 0.5))
         self.state = nn.Linear(d, w.rank)
-        self.segment = nn.Linear(SEGMENT_FEATURES + 2 * w.position + content, w.rank)
+        self.segment = nn.Linear(SEGMENT_FEATURES + 2 * w.position + w.taste_heads * bool(dims), w.rank)
         self.dropout, self.input_dropout = nn.Dropout(w.dropout), nn.Dropout(w.input_dropout)
 
     def forward(self, batch: HazardBatch) -> Tensor:
@@ -179,10 +176,18 @@ class HazardNetwork(nn.Module):
         columns = [batch.segment, start, self.from_end(batch.to_end)]
         logit = batch.offset
         if batch.content is not None:
-            for modality, module in self.taste.items():
-                rows, valid = batch.content.features[modality], batch.content.valid[modality]
-                taste, appeal = module(rows, valid, batch, batch.content)
-                columns += [taste, appeal]
-                logit = logit + taste @ self.taste_weight[modality]
+            taste = self._taste(batch, batch.content)
+            columns.append(taste)
+            logit = logit + taste @ self.taste_weight
         segment = self.segment(torch.cat(columns, dim=-1))
         return logit + 0.3 * (self.state(z)[:, None] * segment).sum(dim=-1)
+
+    def _taste(self, batch: HazardBatch, content: Content) -> Tensor:
+        """(B, S, heads): the mean over the modalities that a segment has, so that missing ones are normal."""
+        tastes, trusts = zip(
+            *(module(content.features[m], content.valid[m], batch, content) for m, module in self.taste.items()),
+            strict=True,
+        )
+        total = sum(t * trust for t, trust in zip(tastes, trusts, strict=True))
+        mean: Tensor = total / (sum(trusts) + 1e-6)
+        return mean
