@@ -82,8 +82,8 @@ async def predict_skip(body: SkipRequest, request: Request) -> Response:
 async def rank(body: RankRequest, request: Request) -> Response:
     """The same predictions, best first; videos that are equal stay in the order asked for.
 
-    The default order is by ``watch_ratio``, the expected share of the video that is watched: by ``expected_watch_s``
-    long videos win, and by ``completion`` short ones.
+    The default order is by watch_ratio, the expected share of the video that is watched: by expected_watch_s
+    long videos win, and by completion short ones.
     """
 
     def answer(scorer: Scorer) -> bytes:

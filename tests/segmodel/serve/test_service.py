@@ -54,6 +54,8 @@ def test_a_reload_takes_over_with_all_events_and_drops_no_request(
 
     asking = threading.Thread(target=ask)
     asking.start()
+    while not answers:
+        time.sleep(0.01)
     point(link, run_of("item-position"))
     service.reload()
     time.sleep(0.1)
