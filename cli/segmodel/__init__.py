@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": ".segmodel.evaluate:evaluate",
     "compare": ".segmodel.compare:compare",
     "ablate": ".segmodel.ablate:ablate",
+    "benchmark": ".segmodel.benchmark:benchmark",
     "report": ".segmodel.report:report",
     "thumbnail": ".segmodel.thumbnail:thumbnail",
     "preview": ".segmodel.preview:preview",

@@ -1,0 +1,16 @@
+"""``segmodel benchmark``: the tables of the paper on any store."""
+
+from __future__ import annotations
+
+import click
+
+from ..lazy import LazyGroup
+
+COMMANDS = {
+    "skip": ".segmodel.benchmark_skip:skip",
+}
+
+
+@click.group(cls=LazyGroup, commands_table=COMMANDS)
+def benchmark() -> None:
+    """Tune and measure every system on the same views of a store; finished fits are kept."""

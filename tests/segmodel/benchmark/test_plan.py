@@ -1,0 +1,115 @@
+"""Which systems take part, what each may spend, and what tells two fits apart."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmodel.benchmark.budget import BUDGETS, SPACES, Budget, trials, within
+from segmodel.benchmark.cells import Cell, Outcome, read_outcome
+from segmodel.benchmark.systems import SYSTEMS, chosen
+from segmodel.models import MODELS, make_model, model_class
+from segmodel.view_metrics import ViewMetrics
+
+CELL = Cell("sasrec", "sasrec", {"d": 8}, 0, {"log": "abc", "split": "temporal"})
+
+
+def test_every_model_takes_part() -> None:
+    assert {s.model for s in SYSTEMS.values()} == set(MODELS)
+
+
+def test_chosen_keeps_the_order_of_the_tables() -> None:
+    assert [s.name for s in chosen("sasrec, random,sasrec")] == ["random", "sasrec"]
+    assert len(chosen("all")) == len(SYSTEMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("svd,sasrec", "unknown system svd; valid are all, random"), (" ", "no sy")]
+)
+def test_wrong_systems_are_named(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        chosen(text)
+
+
+def test_systems_say_what_they_lack() -> None:
+    lacking = {name for name, s in SYSTEMS.items() if s.lacks(())}
+    assert lacking == {"slmrec", "bm3", "freedom", "paper-content", "paper-all", "hazard-all"}
+    assert not any(s.lacks(("audio",)) for s in SYSTEMS.values())
+
+
+def test_systems_use_the_modalities_of_the_store() -> None:
+    assert SYSTEMS["paper-all"].settings(("visual", "text")) == {"modalities": ("id", "visual", "text")}
+    assert SYSTEMS["paper-content"].settings(("audio",)) == {"modalities": ("audio",)}
+    assert SYSTEMS["sasrec"].settings(("audio",)) == {}
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_every_trial_is_a_valid_configuration(model: str) -> None:
+    limits = within(model, BUDGETS["small"])
+    for settings in trials(model, BUDGETS["default"]):
+        make_model(model, {**limits, **settings})
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_every_model_gets_the_same_number_of_trials(model: str) -> None:
+    space = SPACES.get(model, {})
+    possible = int(np.prod([len(set(choices)) for choices in space.values()]))
+    found = trials(model, BUDGETS["default"])
+    assert len(found) == min(BUDGETS["default"].trials, possible)
+    assert all(a != b for i, a in enumerate(found) for b in found[:i])
+    # A larger budget only adds to a smaller one, so that finished fits stay of use.
+    assert trials(model, BUDGETS["small"]) == found[: BUDGETS["small"].trials]
+
+
+def test_models_with_something_to_tune_have_a_space() -> None:
+    tunable = {
+        m for m in MODELS if any(f.name in ("learning_rate", "prior_views") for f in fields(model_class(m).Config))
+    }
+    assert tunable - {"all-position"} <= set(SPACES)
+
+
+def test_limits_only_ever_cut() -> None:
+    assert within("sasrec", BUDGETS["small"]) == {"epochs": 10, "patience": 3}
+    assert within("hazard", Budget(1, 1, 1000, 1000))["epochs"] == make_model("hazard").config.epochs  # type: ignore[attr-defined]
+    assert within("random", BUDGETS["small"]) == {}
+
+
+def test_a_fingerprint_sees_everything() -> None:
+    others = [
+        replace(CELL, system="other"),
+        replace(CELL, model="caser"),
+        replace(CELL, settings={"d": 16}),
+        replace(CELL, seed=1),
+        replace(CELL, data={"log": "abd", "split": "temporal"}),
+    ]
+    assert len({c.fingerprint for c in (CELL, *others)}) == len(others) + 1
+    assert replace(CELL, data={"split": "temporal", "log": "abc"}).fingerprint == CELL.fingerprint
+
+
+def test_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
+    numbers = {f.name: np.array([1.0, np.nan, 3.0]) for f in fields(ViewMetrics)}
+    metrics = ViewMetrics(**{**numbers, "completed": np.array([True, False, True]), "left_first": np.zeros(3, bool)})
+    assert read_outcome(CELL, tmp_path) is None
+    Outcome(0.25, 1.5, metrics).write(CELL, tmp_path)
+    found = read_outcome(CELL, tmp_path)
+    assert found is not None
+    assert (found.valid, found.seconds, found.failure) == (0.25, 1.5, "")
+    assert found.metrics is not None
+    for f in fields(ViewMetrics):
+        np.testing.assert_array_equal(getattr(found.metrics, f.name), getattr(metrics, f.name))
+    failed = replace(CELL, seed=5)
+    Outcome(-np.inf, 0.0, failure="no loss").write(failed, tmp_path)
+    found = read_outcome(failed, tmp_path)
+    assert found is not None
+    assert (found.valid, found.metrics, found.failure) == (-np.inf, None, "no loss")
+    assert not list(tmp_path.glob("*.writing"))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"words"])
+def test_a_broken_cell_is_named(tmp_path: Path, content: bytes) -> None:
+    CELL.path(tmp_path).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{CELL.fingerprint}.npz: no cell"):
+        read_outcome(CELL, tmp_path)

@@ -1,0 +1,176 @@
+"""The skip benchmark on a small log: what is fitted, what is kept, what the tables say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from segfeat.interactions import Interactions
+from segfeat.segment import segment_spans
+from segfeat.shards import write_store
+from segfeat.store import StoreHeader
+from segfeat.types import VideoFeatures
+from segmodel.benchmark import skip
+from segmodel.benchmark.budget import Budget
+from segmodel.benchmark.skip import make_plan, run_skip
+from segmodel.benchmark.systems import chosen
+from segmodel.benchmark.table import skip_tables
+from segmodel.models.positions import UserPosition
+
+TINY = Budget(trials=2, seeds=2, epochs=1, patience=1)
+
+NAMES = "random,user-position,duration-position,widedeep,freedom"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    users, each, videos = 10, 20, 25
+    duration_ms, video = rng.integers(3_000, 30_000, videos), rng.integers(0, videos, users * each)
+    log = Interactions(
+        user_ids=np.array([f"u{i}" for i in range(users)], dtype=object),
+        video_ids=np.array([f"v{i}" for i in range(videos)], dtype=object),
+        user=np.repeat(np.arange(users, dtype=np.int32), each),
+        video=video.astype(np.int32),
+        time_ms=np.tile(np.arange(each), users) * 1000,
+        watch_ms=rng.integers(1, 35_000, users * each),
+        duration_ms=duration_ms[video],
+    )
+    path = tmp_path_factory.mktemp("skip") / "feats.h5"
+    empty = [VideoFeatures(f"v{i}", ms / 1000, segment_spans(ms / 1000), {}, {}) for i, ms in enumerate(duration_ms)]
+    write_store(path, StoreHeader(5.0, {}, {}), empty, interactions=log)
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, skip.Found]:
+    folder = tmp_path_factory.mktemp("done")
+    return folder, run_skip(make_plan(store, chosen(NAMES), TINY, folder))
+
+
+@pytest.fixture
+def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the systems that are really fitted."""
+    fitted: list[str] = []
+    before = skip.fit_cell
+
+    def fit(*arguments: object) -> object:
+        fitted.append(arguments[2].system)  # type: ignore[attr-defined]
+        return before(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(skip, "fit_cell", fit)
+    return fitted
+
+
+def test_what_is_finished_is_not_done_again(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
+    folder, before = found
+    lines: list[str] = []
+    again = run_skip(make_plan(store, chosen(NAMES), TINY, folder), progress=lines.append)
+    assert count_fits == []
+    assert lines == ["7 of 7 fits are there already", "4 of 4 fits are there already"]
+    assert again.settings == before.settings
+    for name, evaluations in before.evaluations.items():
+        for one, other in zip(evaluations, again.evaluations[name], strict=True):
+            np.testing.assert_array_equal(one.metrics.nll, other.metrics.nll)
+
+
+def test_only_what_is_missing_is_done(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
+    folder, _ = found
+    next((folder / "cells").glob("widedeep-seed-1-*.npz")).unlink()
+    run_skip(make_plan(store, chosen(NAMES), TINY, folder))
+    assert count_fits == ["widedeep"]
+    # One more seed is one more fit for each of four systems.
+    count_fits.clear()
+    run_skip(make_plan(store, chosen(NAMES), replace(TINY, seeds=3), folder))
+    assert sorted(count_fits) == ["duration-position", "random", "user-position", "widedeep"]
+
+
+def test_other_data_are_other_cells(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
+    folder, _ = found
+    plan = make_plan(store, chosen("random"), TINY, folder, {"train_share": 0.7})
+    run_skip(plan)
+    assert count_fits == ["random"] * 2
+
+
+def test_validation_chooses_among_the_trials(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second choice of the prior is made the best by spoiling the first.
+    honest = UserPosition.predict
+
+    def predict(self: UserPosition, data: object) -> object:
+        found = honest(self, data)  # type: ignore[arg-type]
+        return replace(found, leave_score=-found.leave_score) if self.config.prior_views == 1.0 else found
+
+    monkeypatch.setattr(UserPosition, "predict", predict)
+    result = run_skip(make_plan(store, chosen("user-position"), TINY, tmp_path))
+    assert result.settings["user-position"]["prior_views"] != 1.0
+
+
+def test_worker_processes_find_the_same(store: Path, found: tuple[Path, skip.Found], tmp_path: Path) -> None:
+    result = run_skip(make_plan(store, chosen("user-position,duration-position"), TINY, tmp_path), jobs=2)
+    for name in ("user-position", "duration-position"):
+        for one, other in zip(result.evaluations[name], found[1].evaluations[name], strict=True):
+            np.testing.assert_allclose(one.metrics.nll, other.metrics.nll, rtol=1e-5)
+
+
+def test_a_system_that_fails_stands_with_its_reason(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(self: object, data: object, split: object, run: object) -> None:
+        raise ValueError("the training loss is nan")
+
+    monkeypatch.setattr(UserPosition, "fit", fit)
+    systems = chosen("user-position,duration-position")
+    result = run_skip(make_plan(store, systems, TINY, tmp_path))
+    assert result.absent == {"user-position": "the training loss is nan"}
+    assert "the training loss is nan" in skip_tables(systems, result).markdown()
+    with pytest.raises(ValueError, match="no system could be fitted"):
+        skip_tables(systems[:1], run_skip(make_plan(store, systems[:1], TINY, tmp_path)))
+
+
+def test_nothing_to_test_on_is_an_error(tmp_path: Path, make_log: Callable[..., Interactions]) -> None:
+    log = make_log(("a", "x", 0, 1_000, 9_000))
+    path = tmp_path / "feats.h5"
+    write_store(path, StoreHeader(5.0, {}, {}), [VideoFeatures("x", 9.0, segment_spans(9.0), {}, {})], interactions=log)
+    with pytest.raises(ValueError, match="no view to validate on"):
+        run_skip(make_plan(path, chosen("random"), TINY, tmp_path))
+
+
+def test_tables(found: tuple[Path, skip.Found], tmp_path: Path) -> None:
+    systems, result = chosen(NAMES), found[1]
+    tables = skip_tables(systems, result)
+    tables.write(tmp_path)
+    text = (tmp_path / "skip.md").read_text()
+    assert text.count("**Table 2, all views**") == 2
+    assert "| MMRec | freedom | – | – | – | – | – | – | the store has no content features |" in text
+    for protocol in ("paper", "masked"):
+        mean = {
+            n: np.nanmean([e.metrics.values(f"{protocol}_ndcg@5") for e in s]) for n, s in result.evaluations.items()
+        }
+        assert tables.comparisons[protocol].reference == max(mean, key=lambda n: mean[n])
+        assert (tmp_path / f"skip-{protocol}.svg").read_text().startswith("<svg")
+        shown = f"{mean['widedeep']:.4f}"
+        assert shown in next(line for line in text.splitlines() if "widedeep" in line and shown in line)
+    content = json.loads((tmp_path / "skip.json").read_text())
+    assert content["absent"] == {"freedom": "the store has no content features"}
+    header = (tmp_path / "skip.csv").read_text().splitlines()[0]
+    assert {"model", "group", "metric", "mean", "std", "protocol"} <= set(header.split(","))
+
+
+def test_command(store: Path, tmp_path: Path) -> None:
+    from segfeat_cli.segmodel.benchmark import benchmark
+
+    arguments = ["skip", str(store), "--systems", "random,duration-position", "--budget", "small", "-o", str(tmp_path)]
+    result = CliRunner().invoke(benchmark, [*arguments, "--protocol", "masked"])
+    assert result.exit_code == 0, result.output
+    assert "Masked protocol" in result.output
+    assert "The paper's protocol" not in result.output
+    assert (tmp_path / "skip.md").exists()
+    wrong = CliRunner().invoke(benchmark, [*arguments, "--protocol", "tidy"])
+    assert wrong.exit_code == 2
+    assert "valid are paper, masked" in wrong.output
