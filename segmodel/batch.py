@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from segfeat.store import FeatureStore
-from segmodel.dataset import Dataset
+from segmodel.dataset import Dataset, of_past
 from segmodel.views import UNKNOWN
 from segmodel.vocabulary import Vocabulary
 
@@ -112,7 +112,7 @@ class Collator:
         mask = np.arange(width)[None, :] < segments[:, None]
         past_row, history_segment = data.history_segments(rows)
         history_mask = past_row >= 0
-        history_video = np.where(history_mask, video_code[past.video[past_row]], 0)
+        history_video = np.where(history_mask, video_code[of_past(past.video, past_row)], 0)
 
         found = gather_content(data, rows, mask, past_row, history_segment, self.modalities)
         return Batch(
@@ -179,7 +179,7 @@ def gather_content(
     modalities : sequence of str
     """
     target = _store_rows(data.store, data.views.store_row[rows][:, None], np.arange(mask.shape[1])[None, :], mask)
-    history = _store_rows(data.store, data.past.store_row[past_row], history_segment, past_row >= 0)
+    history = _store_rows(data.store, of_past(data.past.store_row, past_row), history_segment, past_row >= 0)
     distinct, inverse = np.unique(np.concatenate([target.ravel(), history.ravel()]), return_inverse=True)
     # Row 0 stands for "not in the store", which unique() puts first where it occurs.
     if len(distinct) and distinct[0] == UNKNOWN:

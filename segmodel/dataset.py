@@ -81,6 +81,9 @@ class Dataset:
         segment : int64 (B, HISTORY_SEGMENTS)
             Index of the segment in its video; 0 on padding.
         """
+        if not len(self.past):
+            shape = (len(rows), HISTORY_SEGMENTS)
+            return np.full(shape, -1, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         last = self.last_views[rows]
         there = last >= 0
         viewed = np.where(there, np.minimum(self.past.exit[last] + 1, self.past.segments[last]), 0).astype(np.int64)
@@ -100,6 +103,13 @@ class Dataset:
         return past_row, index
 
 
+def of_past(values: npt.NDArray[Any], rows: Rows) -> npt.NDArray[Any]:
+    """``values[rows]`` of a column of the past, which may be empty; what stands at rows of -1 is masked out later."""
+    if len(values):
+        return values[rows]
+    return np.zeros((*rows.shape, *values.shape[1:]), values.dtype)
+
+
 def by_users(data: Dataset, most_rows: int) -> Iterator[tuple[Rows, Dataset]]:
     """Parts of a dataset that hold whole users, each with those users' past alone.
 
@@ -116,6 +126,10 @@ def by_users(data: Dataset, most_rows: int) -> Iterator[tuple[Rows, Dataset]]:
     part : Dataset
     """
     users, owner = np.unique(data.views.user, return_inverse=True)
+    if len(users) == 1 and len(data.past) and (data.past.user == users[0]).all():
+        # Nothing to leave out: the same past object stays, and with it whatever a model remembers about it.
+        yield np.arange(len(data)), data
+        return
     first = np.searchsorted(data.past.user, users, side="left")
     end = np.searchsorted(data.past.user, users, side="right")
     size = np.cumsum(np.bincount(owner, minlength=len(users)) + end - first)

@@ -90,7 +90,7 @@ class AllPosition(SegmentModel):
         everybody = exit_histogram(train, np.zeros(len(train), np.int64), 1, width) + 0.5
         groups = self._groups(train)
         self.vocabulary = Vocabulary.of(*groups) if groups else Vocabulary(())
-        codes = self.vocabulary.codes(groups[0])[groups[1]] if groups else np.zeros(len(train), np.int64)
+        codes = self.vocabulary.table_codes(groups[0])[groups[1]] if groups else np.zeros(len(train), np.int64)
         counts = exit_histogram(train, codes, len(self.vocabulary), width)
         prior = everybody / everybody.sum()
         self.histogram = (counts + self.config.prior_views * prior) / (
@@ -100,7 +100,7 @@ class AllPosition(SegmentModel):
 
     def predict(self, data: Dataset) -> SkipPrediction:
         groups = self._groups(data.views)
-        codes = self.vocabulary.codes(groups[0])[groups[1]] if groups else np.zeros(len(data), np.int64)
+        codes = self.vocabulary.table_codes(groups[0])[groups[1]] if groups else np.zeros(len(data), np.int64)
         scores = self.histogram[codes]
         slots = cut_at_length(scores, data.views.segments)
         if self.config.sampled:

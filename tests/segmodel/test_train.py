@@ -93,7 +93,7 @@ def test_bad_settings_are_named(store_path: Path, table: dict[str, Any], words: 
 
 
 def test_nothing_to_learn_from(store_path: Path, log: Interactions) -> None:
-    with pytest.raises(ValueError, match=r"nothing to learn from.*more than 1 segments"):
+    with pytest.raises(ValueError, match=r"nothing to learn from.*duration of 4 s or more"):
         prepare(run_config(store_path, {**SMALL, "max_segments": 1, "max_duration_s": 4.0}))
 
 

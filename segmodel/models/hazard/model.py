@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,17 +13,17 @@ from torch import Tensor
 
 from segfeat.types import Float64
 from segmodel.batch import CONTENT, gather_content
-from segmodel.dataset import HISTORY_VIEWS, Dataset, by_users
+from segmodel.dataset import HISTORY_VIEWS, Dataset, by_users, of_past
 from segmodel.losses import hazard_loss
 from segmodel.models.base import Arrays, FitRun, SegmentModel
-from segmodel.models.hazard.features import Scaler, segment_features
+from segmodel.models.hazard.features import Past, Scaler, segment_features
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
 from segmodel.models.hazard.statistics import Inputs, Statistics, Tables, rows_seen
-from segmodel.models.hazard.user_filter import filter_users
+from segmodel.models.hazard.user_filter import filter_users, surprise_sums
 from segmodel.prediction import SkipPrediction, from_hazard
 from segmodel.splits import Split
 from segmodel.training import Schedule, one_thread, train_network
-from segmodel.views import MAX_SEGMENTS, Rows
+from segmodel.views import MAX_SEGMENTS, Rows, Views
 from segmodel.vocabulary import Vocabulary
 
 _PART_ROWS = 16_384
@@ -53,8 +54,6 @@ class HazardConfig:
     """Weight of coarser levels in the base hazard, in events."""
     deployed_share: float = 0.5
     """Share of the users for whom an epoch hides the statistics after a random moment, as in deployment."""
-    hidden_share: float = 0.2
-    """Share of the videos whose statistics an epoch hides, so that videos never seen are nothing new."""
     modality_dropout: float = 0.2
     """Chance that a training batch lacks a content modality."""
     user_filter: bool = True
@@ -75,6 +74,10 @@ class HazardModel(SegmentModel):
 
     Config = HazardConfig
     config: HazardConfig
+
+    def __init__(self, config: HazardConfig) -> None:
+        super().__init__(config)
+        self._remembered: WeakKeyDictionary[Views, dict[int, tuple[Past, Float64]]] = WeakKeyDictionary()
 
     @one_thread()
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
@@ -140,7 +143,7 @@ class HazardModel(SegmentModel):
             folder.mkdir(exist_ok=True)
 
         def batches(generator: np.random.Generator) -> Iterator[HazardBatch]:
-            inputs = learner.deployed_inputs(train, reference, timed, generator, c.deployed_share, c.hidden_share)
+            inputs = learner.deployed_inputs(train, reference, timed, generator, c.deployed_share)
             order = generator.permutation(len(train))
             for start in range(0, len(order), c.batch_views):
                 yield self._batch(train, inputs, order[start : start + c.batch_views], generator)
@@ -185,32 +188,37 @@ class HazardModel(SegmentModel):
 
     def _hazard(self, part: Dataset, tables: Tables) -> Float64:
         """Hazards (B, S) of whole users."""
-        inputs = self.statistics.inputs(part, tables)
-        hazard = self._mean_hazard(part, inputs)
-        if not self.config.user_filter or not len(part.past):
+        past, sums = self._remember(part, tables)
+        inputs = self.statistics.inputs(part, tables, past=past)
+        hazard = self._mean_hazard(self.networks, part, inputs)
+        if not self.config.user_filter:
             return hazard
-        known = part.as_views()
-        known_inputs = self.statistics.inputs(known, tables, own_fold=True, past=inputs.past)
-        past_hazard = self._mean_hazard(known, known_inputs)
-        return filter_users(part, hazard, inputs.cold, past_hazard, known_inputs.cold)
+        return filter_users(part, hazard, inputs.cold, sums)
 
-    def _mean_hazard(self, data: Dataset, inputs: Inputs) -> Float64:
-        return np.mean([self._score(n, data, inputs) for n in self.networks], axis=0)
+    def _remember(self, part: Dataset, tables: Tables) -> tuple[Past, Float64]:
+        """The past described, and its surprises; kept as long as the caller keeps that past, as a server does."""
+        held = self._remembered.setdefault(part.past, {})
+        if id(tables) not in held:
+            known = part.as_views()
+            inputs = self.statistics.inputs(known, tables, own_fold=True)
+            hazard = self._mean_hazard(self.networks, known, inputs) if self.config.user_filter else inputs.past.hazard
+            held[id(tables)] = inputs.past, surprise_sums(part.past, hazard.astype(np.float64), inputs.cold)
+        return held[id(tables)]
 
     @torch.no_grad()
-    def _score(self, network: HazardNetwork, data: Dataset, inputs: Inputs) -> Float64:
-        network.eval()
+    def _mean_hazard(self, networks: Sequence[HazardNetwork], data: Dataset, inputs: Inputs) -> Float64:
+        """(V, S) averaged over the networks; 0 beyond N."""
         hazard = np.zeros((len(data), self.config.max_segments))
         for start in range(0, len(data), _SCORE_VIEWS):
             rows = np.arange(start, min(start + _SCORE_VIEWS, len(data)))
             batch = self._batch(data, inputs, rows).to(self.device)
-            out = torch.sigmoid(network(batch).float()).cpu().numpy()
-            hazard[rows, : out.shape[1]] = out
+            out = torch.stack([torch.sigmoid(n.eval()(batch).float()) for n in networks]).mean(dim=0)
+            hazard[rows, : out.shape[1]] = out.cpu().numpy()
         hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
         return hazard
 
     def _nll(self, network: HazardNetwork, data: Dataset, inputs: Inputs) -> float:
-        prediction = from_hazard(self._score(network, data, inputs), data.views)
+        prediction = from_hazard(self._mean_hazard([network], data, inputs), data.views)
         return -float(np.log(np.maximum(prediction.slots[np.arange(len(data)), data.views.exit], 1e-9)).mean())
 
     def _batch(
@@ -227,20 +235,21 @@ class HazardModel(SegmentModel):
         sources = rows[:1] if shared else rows
         last = data.last_views[sources]
         there = last >= 0
-        age_s = np.maximum(data.views.time_ms[sources][:, None] - _at(data.past.time_ms, last), 0) / 1000.0
+        age_s = np.maximum(data.views.time_ms[sources][:, None] - of_past(data.past.time_ms, last), 0) / 1000.0
         back = np.broadcast_to(np.arange(HISTORY_VIEWS)[::-1], last.shape)
         log_age = np.log10(age_s + 1.0)
         age = np.stack([log_age / 3, np.exp(-back / 5), back / HISTORY_VIEWS, log_age < 3.3], axis=2) * there[..., None]
-        token = scale_token(_at(inputs.past.token, last)) * there[..., None]
+        token = scale_token(of_past(inputs.past.token, last)) * there[..., None]
 
         content = None
         surprise = weight = np.zeros((len(sources), 0), np.float32)
         if self.dims:
             past_row, segment = data.history_segments(sources)
-            expected = inputs.past.hazard[past_row, segment] if len(data.past) else np.zeros(past_row.shape, np.float32)
-            left = _at(data.past.exit, past_row) == segment
+            expected = inputs.past.hazard[past_row, segment] if len(data.past) else np.zeros(past_row.shape)
+            left = of_past(data.past.exit, past_row) == segment
             seen = past_row >= 0
-            surprise, weight = (left - expected) * seen, expected * (1 - expected) * seen
+            surprise = ((left - expected) * seen).astype(np.float32)
+            weight = (expected * (1 - expected) * seen).astype(np.float32)
             content = gather_content(data, rows, mask, past_row, segment, tuple(self.dims))
             if generator is not None:
                 dropped = [m for m in self.dims if generator.random() < self.config.modality_dropout]
@@ -260,8 +269,8 @@ class HazardModel(SegmentModel):
             segments=torch.from_numpy(segments),
             exit=torch.from_numpy(data.views.exit[rows].astype(np.int64)),
             content=content,
-            surprise=torch.from_numpy(surprise.astype(np.float32)),
-            weight=torch.from_numpy(weight.astype(np.float32)),
+            surprise=torch.from_numpy(surprise),
+            weight=torch.from_numpy(weight),
         )
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
@@ -304,13 +313,6 @@ _SCALERS = ("view", "user", "token")
 def _under(arrays: Arrays, prefix: str) -> Arrays:
     """The arrays whose names begin with ``prefix.``, without it."""
     return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{prefix}.")}
-
-
-def _at(values: np.ndarray, rows: Rows) -> np.ndarray:
-    """``values[rows]`` where rows may be -1 and values empty; what stands there is masked out later."""
-    if len(values):
-        return values[rows]
-    return np.zeros((*rows.shape, *values.shape[1:]), values.dtype)
 
 
 def _renamed(record: Mapping[str, Any], member: int, c: HazardConfig, run: FitRun) -> dict[str, Any]:

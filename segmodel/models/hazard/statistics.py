@@ -147,21 +147,17 @@ class Statistics:
         timed: TimedItems,
         generator: np.random.Generator,
         share: float,
-        hidden_share: float,
     ) -> Inputs:
-        """Training inputs as after deployment.
+        """Training inputs in which a share of the users live on after their statistics have stopped.
 
-        A share of the users live on after their statistics have stopped: each of them gets a random moment, and views
-        from then on see only what the log knew before it. A hidden share of the videos is as if never seen.
+        Each of them gets a random moment; views from then on see only what the log knew before it.
         """
         cut = self._random_cuts(data.views, generator, share)
-        hidden = generator.random(len(self.videos)) < hidden_share
 
         def described(views: Views) -> tuple[Float64, Int64, Int64]:
             horizon = np.where(views.time_ms >= cut[views.user], cut[views.user], NEVER)
             fold = self._fold(views)
-            video = np.where(hidden[self._video(views)], 0, self._video(views))
-            return timed.sums(video, fold, horizon), horizon, fold
+            return timed.sums(self._video(views), fold, horizon), horizon, fold
 
         sums, horizon, _ = described(data.past)
         past = self._describe_past(data.past, tables, sums, horizon)

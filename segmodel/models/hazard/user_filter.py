@@ -17,6 +17,8 @@ from segmodel.views import Views
 FILTER_VIEWS = 300
 """A filter looks at this many of the newest views, which bounds its cost."""
 
+DIRECTIONS = 10
+
 _LEVEL, _PLACE, _COLD, _SLOPE = 0.15, 0.2, 0.2, 0.1
 """Prior standard deviations, in logits: everywhere, at one place of a video, on unknown videos, per logit of hazard."""
 
@@ -40,7 +42,29 @@ def directions(views: Views, hazard: Float64, cold: Bool) -> Float64:
     return np.stack([np.broadcast_to(x, hazard.shape) * scale for x, scale in scaled], axis=2)
 
 
-def filter_users(data: Dataset, hazard: Float64, cold: Bool, past_hazard: Float64, past_cold: Bool) -> Float64:
+def surprise_sums(past: Views, hazard: Float64, cold: Bool) -> Float64:
+    """Prefix sums (P + 1, 110) of sum x (left - h) and sum w x x' over past views.
+
+    Parameters
+    ----------
+    past : Views
+        P watched views, sorted by user and time.
+    hazard : float (P, S)
+        The network's, for each of them.
+    cold : bool (P,)
+        Whether the view's video is unknown to the statistics.
+    """
+    outcomes = Outcomes.of(past, hazard.shape[1])
+    x = directions(past, hazard, cold)
+    surprise = np.where(outcomes.reached, outcomes.left - hazard, 0.0)
+    weight = np.where(outcomes.reached, hazard * (1.0 - hazard), 0.0)
+    pull = np.einsum("ps,psk->pk", surprise, x)
+    curvature = np.matmul((x * weight[..., None]).transpose(0, 2, 1), x).reshape(-1, DIRECTIONS**2)
+    terms = np.concatenate([pull, curvature], axis=1)
+    return np.concatenate([np.zeros((1, terms.shape[1])), np.cumsum(terms, axis=0)])
+
+
+def filter_users(data: Dataset, hazard: Float64, cold: Bool, sums: Float64) -> Float64:
     """Hazards (V, S) of the dataset's views, corrected for each user.
 
     Parameters
@@ -49,22 +73,15 @@ def filter_users(data: Dataset, hazard: Float64, cold: Bool, past_hazard: Float6
     hazard : float (V, S)
         The network's, for the views.
     cold : bool (V,)
-        Whether the view's video is unknown to the statistics.
-    past_hazard : float (P, S)
-        The network's, for the views of ``data.past``.
-    past_cold : bool (P,)
+    sums : float (P + 1, 110)
+        :func:`surprise_sums` of ``data.past``.
     """
-    outcomes = Outcomes.of(data.past, hazard.shape[1])
-    x = directions(data.past, past_hazard, past_cold)
-    surprise = np.where(outcomes.reached, outcomes.left - past_hazard, 0.0)
-    weight = np.where(outcomes.reached, past_hazard * (1.0 - past_hazard), 0.0)
-    k = x.shape[2]
-    pull = np.einsum("ps,psk->pk", surprise, x)
-    curvature = np.matmul((x * weight[..., None]).transpose(0, 2, 1), x).reshape(-1, k * k)
-    sums = np.concatenate([np.zeros((1, k + k * k)), np.cumsum(np.concatenate([pull, curvature], axis=1), axis=0)])
-    first, end = data.history.T
+    # Many candidates of one user share a history, and so one solution.
+    distinct, which = np.unique(data.history, axis=0, return_inverse=True)
+    first, end = distinct.T
     seen = sums[end] - sums[np.maximum(first, end - FILTER_VIEWS)]
-    b = np.linalg.solve(seen[:, k:].reshape(-1, k, k) + np.eye(k), seen[:, :k, None])[..., 0]
-    shift = np.einsum("vk,vsk->vs", b, directions(data.views, hazard, cold))
+    precision = seen[:, DIRECTIONS:].reshape(-1, DIRECTIONS, DIRECTIONS) + np.eye(DIRECTIONS)
+    b = np.linalg.solve(precision, seen[:, :DIRECTIONS, None])[which.ravel()]
+    shift = np.matmul(directions(data.views, hazard, cold), b)[..., 0]
     corrected: Float64 = expit(logit(hazard) + shift)
     return np.where(np.arange(hazard.shape[1])[None, :] < data.views.segments[:, None], corrected, 0.0)
