@@ -6,26 +6,19 @@ held here until the encoders take it, within a bound on memory: beyond it worker
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection, Pipe, wait
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Pipe, wait
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
-from segfeat.decode import DECODERS
 from segfeat.pipeline.arrival import Arrival
-from segfeat.pipeline.messages import Closed, Failed, Message
+from segfeat.pipeline.messages import Closed, Failed
+from segfeat.pipeline.process import DecodeProcess, Task, how_it_ended
 from segfeat.pipeline.sources import Source
-
-Task = Callable[[Source], Iterator[Message]]
-"""From a source to messages about it; runs in the workers, so it must be picklable."""
 
 AHEAD_BYTES = 16_000_000
 """Material held for the encoders, per worker."""
@@ -33,66 +26,7 @@ AHEAD_BYTES = 16_000_000
 AHEAD_FILES = 8
 """Files begun or held, per worker; bounds what many tiny files take."""
 
-START_S = 120.0
-"""A worker process that is not ready after this long will never be."""
-
 _MAX_FAILED_STARTS = 3
-
-_LAST_WORDS = 2000
-"""Bytes of a dead worker's output that are looked at."""
-
-_BOOT = (
-    "import sys; sys.path[:] = sys.argv[3:]; "
-    "from segfeat.pipeline.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
-)
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-
-class _Worker:
-    """A process and what it is doing; ``arrival`` is None while it is idle."""
-
-    def __init__(self, task: Task) -> None:
-        ours, theirs = Pipe()
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        with theirs:
-            command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), str(os.getpid()), *sys.path]
-            self.process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                env={**os.environ, **_ONE_THREAD},
-            )
-        self.connection: Connection[Any, Any] = ours
-        self.ready = False
-        self.arrival: Arrival | None = None
-        self.seen_s = time.monotonic()
-        self.paused = False
-        self.connection.send((DECODERS, task))
-
-    def overdue(self, timeout_s: float) -> bool:
-        """Whether it has been silent for too long with something to do."""
-        silent_s = time.monotonic() - self.seen_s
-        if not self.ready:
-            return silent_s > START_S
-        return self.arrival is not None and not self.paused and silent_s > timeout_s
-
-    def end(self, dying: bool = False) -> tuple[int, str]:
-        """Make sure that it has ended: its exit status, and the last line that it wrote.
-
-        One that is dying by itself gets the time to say of what.
-        """
-        self.connection.close()
-        try:
-            status = self.process.wait(timeout=2.0 if dying else 0.0)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
-        with self._log as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS))
-            lines = log.read().decode("utf-8", "replace").strip().splitlines()
-        return status, lines[-1] if lines else ""
 
 
 class ReaderPool:
@@ -107,14 +41,19 @@ class ReaderPool:
         Processes at a time.
     timeout_s : float
         A worker that says nothing for this long while it has something to do is killed, and its file failed.
+    cores : int, optional
+        Workers, and threads inside `core`, that may be busy at once: workers stand still while there are more.
     """
 
-    def __init__(self, task: Task, sources: Sequence[Source], workers: int, timeout_s: float) -> None:
-        self._task, self._timeout_s = task, timeout_s
+    def __init__(
+        self, task: Task, sources: Sequence[Source], workers: int, timeout_s: float, cores: int | None = None
+    ) -> None:
+        self._task, self._timeout_s, self._cores = task, timeout_s, cores
+        self._taken = 0
         self._count = min(workers, len(sources))
         self._waiting = deque(sources)
         self._order: deque[Arrival] = deque()
-        self._workers: list[_Worker] = []
+        self._workers: list[DecodeProcess] = []
         self._failed_starts = 0
         self._changed = threading.Condition()
         self._error: BaseException | None = None
@@ -153,6 +92,19 @@ class ReaderPool:
                 self._order.popleft()
                 self._wake()
 
+    @contextmanager
+    def core(self) -> Iterator[None]:
+        """Take a core from the workers."""
+        with self._changed:
+            self._taken += 1
+            self._share()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= 1
+                self._share()
+
     def close(self) -> None:
         """End all workers, whatever they are doing."""
         with self._changed:
@@ -162,13 +114,26 @@ class ReaderPool:
         self._wake_reader.close()
         self._wake_writer.close()
 
+    def _share(self) -> None:
+        """Let as many workers run as there are cores left, those with the earliest files; called under the lock."""
+        if self._cores is None:
+            return
+        free = self._cores - self._taken
+        place = {id(arrival): number for number, arrival in enumerate(self._order)}
+        busy = [worker for worker in self._workers if worker.arrival is not None]
+        for worker in sorted(busy, key=lambda worker: place[id(worker.arrival)]):
+            worker.run(free > 0 and not worker.paused)
+            free -= not worker.paused
+
     # The rest runs in the supervising thread, but for _wake.
 
     def _supervise(self) -> None:
         try:
             while not self._stopping and (self._waiting or any(w.arrival for w in self._workers)):
                 while len(self._workers) < min(self._count, self._unfinished()):
-                    self._workers.append(_Worker(self._task))
+                    worker = DecodeProcess(self._task)
+                    with self._changed:
+                        self._workers.append(worker)
                 self._hand_out()
                 self._listen()
         except BaseException as error:  # handed to whoever iterates
@@ -195,7 +160,8 @@ class ReaderPool:
                 worker.arrival = Arrival(self._waiting.popleft(), self._changed, self._wake)
                 self._order.append(worker.arrival)
                 self._changed.notify_all()
-            worker.seen_s, worker.paused = time.monotonic(), False
+                worker.seen_s, worker.paused = time.monotonic(), False
+                self._share()
             try:
                 worker.connection.send(worker.arrival.source)
             except OSError:
@@ -211,7 +177,10 @@ class ReaderPool:
                 worker.paused = arrival is not None and (arrival.full or (full and arrival is not self._order[0]))
                 if was and not worker.paused:
                     worker.seen_s = now_s
-        by_connection: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if not worker.paused}
+            self._share()
+        by_connection: dict[Any, DecodeProcess] = {
+            worker.connection: worker for worker in self._workers if not worker.paused
+        }
         for ready in wait([self._wake_reader, *by_connection], timeout=min(1.0, self._timeout_s / 4)):
             if ready is self._wake_reader:
                 with self._changed:
@@ -223,7 +192,7 @@ class ReaderPool:
             if worker.overdue(self._timeout_s):
                 self._replace(worker, Failed("timeout", f"no progress in {self._timeout_s:g} s"))
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: DecodeProcess) -> None:
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
@@ -235,18 +204,23 @@ class ReaderPool:
         elif worker.arrival is not None:
             worker.arrival.add(message)
             if isinstance(message, Closed | Failed):
-                worker.arrival = None
+                with self._changed:
+                    worker.arrival = None
+                    worker.run(True)
+                    self._share()
 
-    def _replace(self, worker: _Worker, reason: Failed | None) -> None:
+    def _replace(self, worker: DecodeProcess, reason: Failed | None) -> None:
         """End a worker that hangs or has died, and fail its file; the loop starts another."""
-        self._workers.remove(worker)
+        with self._changed:
+            self._workers.remove(worker)
+            self._share()
         status, words = worker.end(dying=reason is None)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS:
-                raise ChildProcessError(f"decoding processes die as they start: {words or _how(status)}")
+                raise ChildProcessError(f"decoding processes die as they start: {words or how_it_ended(status)}")
         if worker.arrival is not None:
-            code, message = ("crashed", _how(status)) if reason is None else (reason.code, reason.message)
+            code, message = ("crashed", how_it_ended(status)) if reason is None else (reason.code, reason.message)
             detail = f": {words}" if words else ""
             worker.arrival.add(Failed(code, f"{worker.arrival.source.path}: {message}{detail}"))
 
@@ -255,12 +229,3 @@ class ReaderPool:
             if not self._awake:
                 self._awake = True
                 self._wake_writer.send_bytes(b".")
-
-
-def _how(status: int) -> str:
-    """How a process ended, in words."""
-    if status >= 0:
-        return f"the decoding process ended with status {status}"
-    name = signal.Signals(-status).name if -status in signal.valid_signals() else f"signal {-status}"
-    hint = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
-    return f"the decoding process was killed by {name}{hint}"

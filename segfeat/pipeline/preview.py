@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from segfeat.encoders import Encoder
+from segfeat.pipeline.cores import Shares
 from segfeat.pipeline.job import job_folder
 from segfeat.pipeline.messages import Closed, Failed
 from segfeat.pipeline.plan import make_plan
@@ -17,7 +18,7 @@ from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.reading import Probing
 from segfeat.pipeline.request import Prepared, Request
-from segfeat.pipeline.run import cores_for, reading_task
+from segfeat.pipeline.run import reading_task, shares_for
 from segfeat.pipeline.sources import Source
 from segfeat.store import Failure
 
@@ -77,7 +78,8 @@ def preview(request: Request, progress: Callable[[Progress], None] | None = None
     known = request.prepare()
     sources = make_plan(known.new, known.header, job_folder(known.out), known.titled).sources
     counts = Progress.of(sources, videos_before=len(known.found.sources) - len(sources))
-    processes, _ = cores_for(known.encoders, request.device, request.workers)
+    shares = shares_for(known.encoders, request)
+    processes = shares.workers
     lengths: dict[Source, tuple[float, int]] = {}
     failures = []
     with ReaderPool(Probing(known.settings), sources, processes, request.video_timeout_s) as pool:
@@ -102,7 +104,7 @@ def preview(request: Request, progress: Callable[[Progress], None] | None = None
         unchanged=counts.videos_before,
         ignored=known.found.ignored,
         failures=tuple(failures),
-        expected_s=None if cost is None else segments * max(cost.decode_s / processes, cost.encode_s),
+        expected_s=None if cost is None else segments * _wall_s(cost, shares),
         expected_bytes=len(lengths) * _VIDEO_BYTES + segments * round(cost.bytes if cost else 0.0),
     )
 
@@ -114,6 +116,12 @@ class _Cost:
     decode_s: float
     encode_s: float
     bytes: float
+
+
+def _wall_s(cost: _Cost, shares: Shares) -> float:
+    """Of one segment: on a GPU decoding and encoding go on side by side, on a CPU they take the cores in turns."""
+    decode_s, encode_s = cost.decode_s / shares.workers, cost.encode_s / shares.encoding_threads
+    return max(decode_s, cost.encode_s) if shares.cores is None else decode_s + encode_s
 
 
 def _sample(segments: Mapping[Source, int]) -> list[Source]:

@@ -14,7 +14,8 @@ from segfeat.hdf5 import sync_folder
 from segfeat.interactions import Interactions
 from segfeat.merge import Part, merge_stores
 from segfeat.pipeline.arrival import Arrival
-from segfeat.pipeline.cores import available_cores, share_cores
+from segfeat.pipeline.cores import Shares, available_cores, share_cores
+from segfeat.pipeline.encoding import Encoding
 from segfeat.pipeline.interrupt import Interrupt
 from segfeat.pipeline.job import write_json
 from segfeat.pipeline.messages import Failed
@@ -22,7 +23,7 @@ from segfeat.pipeline.plan import Plan
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
-from segfeat.pipeline.request import Prepared
+from segfeat.pipeline.request import Prepared, Request
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.shard import write_shard
 
@@ -44,12 +45,13 @@ def reading_task(settings: Settings, encoders: Mapping[str, Encoder]) -> Reading
     )
 
 
-def cores_for(encoders: Mapping[str, Encoder], device: str, workers: int | None) -> tuple[int, int]:
-    """Decode processes and encoder threads for these encoders on this device."""
+def shares_for(encoders: Mapping[str, Encoder], request: Request) -> Shares:
+    """Who gets how many cores."""
     from segfeat.encoders.device import resolve_device
 
     networks = any(encoder.spec.weights != "none" for encoder in encoders.values())
-    return share_cores(available_cores(), networks and resolve_device(device).type == "cpu", workers)
+    on_gpu = networks and resolve_device(request.device).type == "cuda"
+    return share_cores(available_cores(), networks, on_gpu, request.workers)
 
 
 @dataclass
@@ -88,13 +90,14 @@ class Run:
             return
         request = self.known.request
         header, encoders, root = self.known.header, self.known.encoders, str(self.known.found.root)
-        processes, threads = cores_for(encoders, request.device, request.workers)
+        shares = shares_for(encoders, request)
         task = reading_task(self.known.settings, encoders)
         self._write_state()
         with (
             Interrupt(self._stopping) as interrupt,
-            _torch_threads(threads),
-            ReaderPool(task, plan.sources, processes, request.video_timeout_s) as pool,
+            _torch_threads(shares.threads_per_batch),
+            ReaderPool(task, plan.sources, shares.workers, request.video_timeout_s, shares.cores) as pool,
+            Encoding(shares.encoding_threads, _thread_preparer(request.device, shares), pool.core) as encoding,
         ):
             arrivals = iter(pool)
             for _, shard in plan.todo:
@@ -102,7 +105,7 @@ class Run:
                     raise KeyboardInterrupt
                 path = self.folder / shard.name(header)
                 try:
-                    write_shard(path, header, arrivals, len(shard.sources), encoders, root, self._arrived)
+                    write_shard(path, header, arrivals, len(shard.sources), encoders, encoding, root, self._arrived)
                 except OSError as error:
                     raise self._stopped(error) from error
                 self._write_state()
@@ -135,6 +138,22 @@ class Run:
 
     def _stopped(self, error: OSError) -> OSError:
         return OSError(f"{error}; finished shards are kept in {self.folder}, so the same command goes on from there")
+
+
+def _thread_preparer(device: str, shares: Shares) -> Callable[[], None]:
+    """What every encoding thread does first: count its own threads, and on a GPU have a queue of its own there."""
+    import torch
+
+    from segfeat.encoders.device import resolve_device
+
+    where = resolve_device(device)
+
+    def prepare() -> None:
+        torch.set_num_threads(shares.threads_per_batch)
+        if where.type == "cuda":  # so that the copies of one thread overlap with the work of the other
+            torch.cuda.set_stream(torch.cuda.Stream(where))
+
+    return prepare
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segfeat.pipeline.arrival import Arrival
-from segfeat.pipeline.batches import Batches
+from segfeat.pipeline.encoding import Batches, Encoding
 from segfeat.pipeline.messages import Failed, Opened, SegmentItems
 from segfeat.pipeline.sources import Source
 from segfeat.shards import write_store
@@ -61,6 +61,7 @@ def write_shard(
     arrivals: Iterator[Arrival],
     count: int,
     encoders: Mapping[str, Encoder],
+    encoding: Encoding,
     root: str,
     arrived: Callable[[Arrival], None] = lambda _: None,
 ) -> None:
@@ -75,7 +76,7 @@ def write_shard(
     arrived : callable
         Told of every file that has been read to its end.
     """
-    batches = {modality: Batches(encoder) for modality, encoder in encoders.items()}
+    batches = {modality: Batches(encoder, encoding) for modality, encoder in encoders.items()}
     drafts: list[_Draft] = []
     failures: list[Failure] = []
     for _ in range(count):
@@ -97,6 +98,7 @@ def write_shard(
             drafts.append(draft)
     for waiting in batches.values():
         waiting.flush()
+    encoding.finish()
     good = [draft for draft in drafts if draft.finite]
     for draft in drafts:
         if not draft.finite:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.segfeat.extraction import tasks
 
 from segfeat.pipeline.messages import Closed, Failed, SegmentItems
 from segfeat.pipeline.pool import ReaderPool, Task
 from segfeat.pipeline.sources import Source
+from tests.segfeat.extract import tasks
 
 Make = Callable[[str], Source]
 
@@ -143,7 +143,7 @@ def test_no_files_no_workers() -> None:
 def test_workers_that_cannot_start_are_an_error_with_their_last_words(
     source: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segfeat.pipeline.pool._BOOT", "import no_such_module")
+    monkeypatch.setattr("segfeat.pipeline.process._BOOT", "import no_such_module")
     with pytest.raises(ChildProcessError, match=r"die as they start.*no_such_module"):
         read_all(tasks.tell, [source("a")])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segfeat.pipeline.batches import Batches
+from segfeat.pipeline.encoding import Batches, Encoding
 from segfeat.pipeline.messages import Closed, Failed, Message, Opened, SegmentItems
 from segfeat.pipeline.shard import write_shard
 from segfeat.pipeline.sources import Source
@@ -54,7 +54,8 @@ def recorder(make_spec: Callable[..., EncoderSpec]) -> Recorder:
 def shard(path: Path, recorder: Recorder, arrivals: list[Arrived]) -> FeatureStore:
     header = StoreHeader(5.0, {}, {"visual": recorder.spec})
     rest = iter(arrivals)
-    write_shard(path, header, rest, len(arrivals), {"visual": recorder}, "/root")  # type: ignore[arg-type]
+    with Encoding() as encoding:
+        write_shard(path, header, rest, len(arrivals), {"visual": recorder}, encoding, "/root")  # type: ignore[arg-type]
     return FeatureStore(path)
 
 
@@ -111,5 +112,7 @@ def test_a_shard_of_failures_alone_is_a_shard(
 
 def test_an_encoder_that_gives_the_wrong_number_of_rows_stops_the_job(make_spec: Callable[..., EncoderSpec]) -> None:
     recorder = Recorder(make_spec("visual", 3), 1)
-    with pytest.raises(RuntimeError, match=r"gave \(1, 2\) features, expected \(1, 3\)"):
-        Batches(recorder).add(1.0, np.zeros((1, 3), np.float32), 0)
+    with Encoding() as encoding:
+        Batches(recorder, encoding).add(1.0, np.zeros((1, 3), np.float32), 0)
+        with pytest.raises(RuntimeError, match=r"gave \(1, 2\) features, expected \(1, 3\)"):
+            encoding.finish()
