@@ -32,7 +32,7 @@ class Budget:
 
 
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(trials=2, seeds=2, epochs=10, patience=3),
+    "small": Budget(trials=2, seeds=2, epochs=10, patience=4),
     "default": Budget(trials=8, seeds=3, epochs=60, patience=8),
 }
 
@@ -43,6 +43,7 @@ _NETWORK: Space = {
     "d": (32, 64),
     "dropout": (0.1, 0.0, 0.3),
     "weight_decay": (1e-4, 1e-2, 1e-6),
+    "batch_views": (256, 128, 512),
 }
 
 SPACES: Mapping[str, Space] = {

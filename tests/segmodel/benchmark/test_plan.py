@@ -72,7 +72,7 @@ def test_models_with_something_to_tune_have_a_space() -> None:
 
 
 def test_limits_only_ever_cut() -> None:
-    assert within("sasrec", BUDGETS["small"]) == {"epochs": 10, "patience": 3}
+    assert within("sasrec", BUDGETS["small"]) == {"epochs": 10, "patience": 4}
     assert within("hazard", Budget(1, 1, 1000, 1000))["epochs"] == make_model("hazard").config.epochs  # type: ignore[attr-defined]
     assert within("random", BUDGETS["small"]) == {}
 
