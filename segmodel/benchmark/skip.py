@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -204,7 +205,7 @@ def _fits(plan: Plan, data: Dataset, split: Split, cells: Sequence[Cell], jobs: 
     others = multiprocessing.active_children()
     # Fresh processes: forking one that has run torch may hang.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, fresh, initializer=_start_worker, initargs=(plan.config,)) as pool:
+    with ProcessPoolExecutor(jobs, fresh, initializer=_start_worker, initargs=(plan.config, jobs)) as pool:
         waiting = {pool.submit(_fit_in_worker, cell, plan.device): cell for cell in cells}
         try:
             for future in as_completed(waiting):
@@ -222,9 +223,12 @@ _WORKER: dict[str, Any] = {}
 """What a worker process fits on."""
 
 
-def _start_worker(config: RunConfig) -> None:
+def _start_worker(config: RunConfig, jobs: int) -> None:
+    import torch
+
     # Ctrl-C ends a worker at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
     _WORKER["data"], _WORKER["split"], _ = _open(config)
 
 

@@ -10,7 +10,4 @@ What they share, since He et al. (SIGIR 2025) leave it open or the public code d
   means staying everywhere, and every skipped view has both labels.
 - Only context models know the number of segments N, as in the paper.
 - A network, ``(Batch, Items) -> score per item``, knows nothing of fitting; :class:`.recommender.Recommender` does.
-
-Packages that offer some of these systems (RecBole, FuxiCTR, Torch-RecHub, Cornac) take item ids or feature tables of
-their own format and rank a catalogue; none ranks the segments inside one video on given candidates.
 """

@@ -22,7 +22,7 @@ from segmodel.models.baselines.items import Items, all_items, labelled_items
 from segmodel.models.baselines.objectives import pairwise_loss, pointwise_loss
 from segmodel.prediction import SkipPrediction, from_slots
 from segmodel.splits import Split
-from segmodel.training import Schedule, train_network
+from segmodel.training import Schedule, one_thread, train_network
 from segmodel.views import MAX_SEGMENTS
 from segmodel.vocabulary import Vocabulary
 
@@ -82,6 +82,7 @@ class Recommender(SegmentModel):
         """What the network is built on, such as a graph, from the training views ``rows``; part of the saved model."""
         return {}
 
+    @one_thread()
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         train = data.views.take(split.train)
         self.users = Vocabulary.of(train.user_ids, train.user)
@@ -162,6 +163,7 @@ class Recommender(SegmentModel):
         sizes = Sizes(len(self.users), len(self.videos), self.config.max_segments + 1, self.dims)
         self.network = self.make_network(sizes, self.structure)
 
+    @one_thread()
     @torch.no_grad()
     def _scores(self, data: Dataset) -> Float64:
         """(B, max_segments + 1); 0 beyond the end slot."""
