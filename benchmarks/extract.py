@@ -155,8 +155,8 @@ def measure_whole(paths: Sequence[Path], folder: Path) -> dict[str, float]:
         return encoder
 
     request.load_encoder = timed
-    options: dict[str, Any] = {**specifications(folder), "metadata": titles(paths, folder)}
     tiny = tiny_videos(folder, available_cores())
+    options: dict[str, Any] = {**specifications(folder), "metadata": titles([*paths, *tiny], folder)}
     costs = []
     for name, videos in (("tiny", tiny), ("whole", paths)):
         out = folder / f"{name}.h5"

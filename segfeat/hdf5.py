@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import FileIO
@@ -44,7 +45,7 @@ class NewFile(h5py.File):
 def new_file(path: str | Path) -> Iterator[NewFile]:
     """A file that appears under ``path`` only when the block ends well.
 
-    The temporary name carries host and process: two of them may write one shard at once, the last one wins.
+    The temporary name carries host, process and thread: two of them may write one shard at once, the last one wins.
 
     Raises
     ------
@@ -52,7 +53,8 @@ def new_file(path: str | Path) -> Iterator[NewFile]:
         If the file cannot be written, as on a full disk; nothing is left behind then.
     """
     target = Path(path)
-    temporary = target.with_name(f"{target.name}.{socket.gethostname()}-{os.getpid()}{TEMPORARY_SUFFIX}")
+    writer = f"{socket.gethostname()}-{os.getpid()}-{threading.get_native_id()}"
+    temporary = target.with_name(f"{target.name}.{writer}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("wb+", buffering=0) as raw:
             with NewFile(raw) as file:

@@ -12,13 +12,13 @@ import numpy as np
 from segfeat.encoders import Encoder
 from segfeat.pipeline.cores import Shares
 from segfeat.pipeline.job import job_folder
+from segfeat.pipeline.machinery import reading_task, shares_for
 from segfeat.pipeline.messages import Closed, Failed
 from segfeat.pipeline.plan import make_plan
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.reading import Probing
 from segfeat.pipeline.request import Prepared, Request
-from segfeat.pipeline.run import reading_task, shares_for
 from segfeat.pipeline.sources import Source
 from segfeat.store import Failure
 
@@ -78,7 +78,7 @@ def preview(request: Request, progress: Callable[[Progress], None] | None = None
     known = request.prepare()
     sources = make_plan(known.new, known.header, job_folder(known.out), known.titled).sources
     counts = Progress.of(sources, videos_before=len(known.found.sources) - len(sources))
-    shares = shares_for(known.encoders, request)
+    shares = shares_for(known.encoders, request.device, request.workers)
     processes = shares.workers
     lengths: dict[Source, tuple[float, int]] = {}
     failures = []

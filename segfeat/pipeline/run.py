@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,44 +13,19 @@ from segfeat.hdf5 import sync_folder
 from segfeat.interactions import Interactions
 from segfeat.merge import Part, merge_stores
 from segfeat.pipeline.arrival import Arrival
-from segfeat.pipeline.cores import Shares, available_cores, share_cores
-from segfeat.pipeline.encoding import Encoding
 from segfeat.pipeline.interrupt import Interrupt
 from segfeat.pipeline.job import write_json
+from segfeat.pipeline.machinery import machinery
 from segfeat.pipeline.messages import Failed
 from segfeat.pipeline.plan import Plan
-from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.progress import Progress
-from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
-from segfeat.pipeline.request import Prepared, Request
-from segfeat.pipeline.settings import Settings
+from segfeat.pipeline.request import Prepared
 from segfeat.pipeline.shard import write_shard
 
 if TYPE_CHECKING:
-    from segfeat.encoders import Encoder
+    pass
 
 _STATE_EVERY_S = 1.0
-
-
-def reading_task(settings: Settings, encoders: Mapping[str, Encoder]) -> Reading:
-    """What decode processes have to do so that these encoders get what they take."""
-    visual, audio = encoders.get("visual"), encoders.get("audio")
-    short_side = visual.frame_size if visual is not None else THUMBNAIL_SIDE if settings.thumbnails else None
-    return Reading(
-        settings,
-        {modality: encoder.preparer for modality, encoder in encoders.items()},
-        short_side,
-        (audio.sample_rate or 0) if audio is not None else 0,
-    )
-
-
-def shares_for(encoders: Mapping[str, Encoder], request: Request) -> Shares:
-    """Who gets how many cores."""
-    from segfeat.encoders.device import resolve_device
-
-    networks = any(encoder.spec.weights != "none" for encoder in encoders.values())
-    on_gpu = networks and resolve_device(request.device).type == "cuda"
-    return share_cores(available_cores(), networks, on_gpu, request.workers)
 
 
 @dataclass
@@ -90,16 +64,18 @@ class Run:
             return
         request = self.known.request
         header, encoders, root = self.known.header, self.known.encoders, str(self.known.found.root)
-        shares = shares_for(encoders, request)
-        task = reading_task(self.known.settings, encoders)
         self._write_state()
         with (
             Interrupt(self._stopping) as interrupt,
-            _torch_threads(shares.threads_per_batch),
-            ReaderPool(task, plan.sources, shares.workers, request.video_timeout_s, shares.cores) as pool,
-            Encoding(shares.encoding_threads, _thread_preparer(request.device, shares), pool.core) as encoding,
+            machinery(
+                plan.sources,
+                self.known.settings,
+                encoders,
+                request.device,
+                request.workers,
+                request.video_timeout_s,
+            ) as (arrivals, encoding),
         ):
-            arrivals = iter(pool)
             for _, shard in plan.todo:
                 if interrupt.asked:
                     raise KeyboardInterrupt
@@ -138,33 +114,3 @@ class Run:
 
     def _stopped(self, error: OSError) -> OSError:
         return OSError(f"{error}; finished shards are kept in {self.folder}, so the same command goes on from there")
-
-
-def _thread_preparer(device: str, shares: Shares) -> Callable[[], None]:
-    """What every encoding thread does first: count its own threads, and on a GPU have a queue of its own there."""
-    import torch
-
-    from segfeat.encoders.device import resolve_device
-
-    where = resolve_device(device)
-
-    def prepare() -> None:
-        torch.set_num_threads(shares.threads_per_batch)
-        if where.type == "cuda":  # so that the copies of one thread overlap with the work of the other
-            torch.cuda.set_stream(torch.cuda.Stream(where))
-
-    return prepare
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """Torch with this many threads, and no more threads in tokenizers."""
-    import torch
-
-    before = torch.get_num_threads()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

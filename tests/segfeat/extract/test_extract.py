@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from segfeat.extraction import ExtractSummary
 from segfeat.interactions import Interactions
 from segfeat.pipeline import shard as shards
 from segfeat.pipeline.job import job_folder
+from segfeat.pipeline.settings import Settings
+from segfeat.pipeline.shard import cut, extract_shard
+from segfeat.pipeline.sources import scan
 from segfeat.store import FeatureStore, open_store
 from segfeat.types import Clip
 
@@ -305,6 +309,38 @@ def test_failures_are_rows_and_are_tried_again_only_when_asked_or_changed(
         assert list(store) == ["a", "empty"]
 
 
+def test_shards_may_be_written_by_others_and_twice_at_once(
+    copies: Callable[..., Path],
+    tmp_path: Path,
+    run: Run,
+    content: Callable[[Path], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_VIDEOS", 2)
+    folder, out = copies("a.mp4", "b.mp4", "c.mp4"), tmp_path / "f.h5"
+    encoder = load_encoder("offline:color-texture", "visual", "cpu")
+    assert encoder is not None
+    job_folder(out).mkdir()
+
+    def extract_all() -> list[Path]:
+        found = scan([folder], folder)
+        return [
+            extract_shard(shard, Settings(), {"visual": encoder}, job_folder(out), folder, workers=1)
+            for shard in cut(found.sources)
+        ]
+
+    with ThreadPoolExecutor(2) as machines:
+        first, second = machines.map(lambda _: extract_all(), range(2))
+    assert first == second
+    assert sorted(first) == sorted(job_folder(out).iterdir())
+    before = first[0].stat().st_ino
+    assert extract_all() == first
+    assert first[0].stat().st_ino == before
+    assert read_of(run(folder, out)) == (3, 0, 3)
+    run(folder, tmp_path / "whole.h5")
+    assert content(out) == content(tmp_path / "whole.h5")
+
+
 # -- what is wrong is said before anything is decoded ------------------------------------------------------------------
 
 
@@ -316,7 +352,7 @@ def test_weights_that_cannot_be_had_are_an_error_before_any_decoding(
 
     monkeypatch.setitem(registry.ENCODERS, "lost", Entry("visual", "tests.segfeat.extract.tasks:Lost", "lost:NAME"))  # type: ignore[arg-type, index]
     monkeypatch.setattr("tests.segfeat.extract.tasks.Lost", no_weights, raising=False)
-    monkeypatch.setattr("segfeat.pipeline.run.ReaderPool", None)
+    monkeypatch.setattr("segfeat.pipeline.machinery.ReaderPool", None)
     with pytest.raises(ValueError, match=r"no route to host. Choices: --preset offline"):
         run(films, tmp_path / "f.h5", visual="lost:x")
     assert list(tmp_path.iterdir()) == []

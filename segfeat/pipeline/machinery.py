@@ -1,0 +1,92 @@
+"""Decode processes and encoding threads, set up for one another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from segfeat.pipeline.arrival import Arrival
+from segfeat.pipeline.cores import Shares, available_cores, share_cores
+from segfeat.pipeline.encoding import Encoding
+from segfeat.pipeline.pool import ReaderPool
+from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
+from segfeat.pipeline.settings import Settings
+from segfeat.pipeline.sources import Source
+
+if TYPE_CHECKING:
+    from segfeat.encoders import Encoder
+
+
+@contextmanager
+def machinery(
+    sources: Sequence[Source],
+    settings: Settings,
+    encoders: Mapping[str, Encoder],
+    device: str,
+    workers: int | None,
+    video_timeout_s: float,
+) -> Iterator[tuple[Iterator[Arrival], Encoding]]:
+    """Files on their way in the order of ``sources``, and threads to encode what they bring.
+
+    Everything that runs for it has ended when the context does.
+    """
+    shares = shares_for(encoders, device, workers)
+    with (
+        _torch_threads(shares.threads_per_batch),
+        ReaderPool(reading_task(settings, encoders), sources, shares.workers, video_timeout_s, shares.cores) as pool,
+        Encoding(shares.encoding_threads, _thread_preparer(device, shares), pool.core) as encoding,
+    ):
+        yield iter(pool), encoding
+
+
+def reading_task(settings: Settings, encoders: Mapping[str, Encoder]) -> Reading:
+    """What decode processes have to do so that these encoders get what they take."""
+    visual, audio = encoders.get("visual"), encoders.get("audio")
+    short_side = visual.frame_size if visual is not None else THUMBNAIL_SIDE if settings.thumbnails else None
+    return Reading(
+        settings,
+        {modality: encoder.preparer for modality, encoder in encoders.items()},
+        short_side,
+        (audio.sample_rate or 0) if audio is not None else 0,
+    )
+
+
+def shares_for(encoders: Mapping[str, Encoder], device: str, workers: int | None) -> Shares:
+    """Who gets how many cores; ``workers`` None means as many decode processes as there are."""
+    from segfeat.encoders.device import resolve_device
+
+    networks = any(encoder.spec.weights != "none" for encoder in encoders.values())
+    on_gpu = networks and resolve_device(device).type == "cuda"
+    return share_cores(available_cores(), networks, on_gpu, workers)
+
+
+def _thread_preparer(device: str, shares: Shares) -> Callable[[], None]:
+    """What every encoding thread does first: count its own threads, and on a GPU have a queue of its own there."""
+    import torch
+
+    from segfeat.encoders.device import resolve_device
+
+    where = resolve_device(device)
+
+    def prepare() -> None:
+        torch.set_num_threads(shares.threads_per_batch)
+        if where.type == "cuda":  # so that the copies of one thread overlap with the work of the other
+            torch.cuda.set_stream(torch.cuda.Stream(where))
+
+    return prepare
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Torch with this many threads, and no more threads in tokenizers."""
+    import torch
+
+    before = torch.get_num_threads()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
