@@ -52,10 +52,11 @@ class ContentRepresentation(nn.Module):
         """User tokens (B, H, d), their mask (B, H), slot tokens (B, slots, d)."""
         valid = batch.content_valid[modality][:, None]
         rows = torch.where(valid, self.project(self.scale(batch.content[modality])), self.absent)
-        history = rows[batch.history_row]
+        # Embedding lookups: the gradient of plain indexing is summed in an order that varies between runs.
+        history = nn.functional.embedding(batch.history_row, rows)
         # The end slot after the last segment, and padding, have no content: row 0.
         slot_row = nn.functional.pad(batch.segment_row, (0, slots - batch.segment_row.shape[1]))
-        target = rows[slot_row]
+        target = nn.functional.embedding(slot_row, rows)
         if use_position:
             target = target + self.position.weight[:slots]
             history = history + self.history_position.weight[-history.shape[1] :]
