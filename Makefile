@@ -26,8 +26,9 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(BIN)/mypy
 
+# Two test processes of one thread each: more threads than cores wait for each other.
 unit: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n 2 -m "not gpu and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not gpu and not slow"
 
 test: lint types unit
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from segmodel.serve.app import create_app
 from segmodel.serve.service import Service
@@ -14,6 +14,7 @@ from segmodel.serve.service import Service
 schemathesis = pytest.importorskip("schemathesis")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 core = pytest.importorskip("schemathesis.checks")
+parameters = pytest.importorskip("schemathesis.core.parameters")
 
 ASKING = ("/v1/predict-skip", "/v1/rank", "/v1/events")
 READING = ("/v1/catalog", "/metrics", "/healthz")
@@ -67,6 +68,9 @@ def test_malformed_requests_are_refused(described: Any, path: str) -> None:
     @quickly
     @given(case=described[path]["POST"].as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE))
     def ask(case: Any) -> None:
+        # A case may be wrong in its headers alone, which the key's header then overrides: nothing is wrong with it.
+        body = case.meta.components.get(parameters.ParameterLocation.BODY)
+        assume(body is not None and body.mode.is_negative)
         reply = case.call_and_validate(headers=HEADERS, checks=[*CHECKS, checks.negative_data_rejection])
         assert reply.status_code in (400, 401, 422)
 
