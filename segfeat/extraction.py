@@ -111,7 +111,7 @@ def extract(
     workers : int, optional
         Decode processes; default from the number of cores.
     video_timeout_s : float
-        A file whose decoding makes no progress for this many seconds is given up.
+        A file whose decoding makes no progress for this many seconds, and as long again as it lasts, is given up.
     thumbnails : bool
         Whether a small WebP of every segment is kept.
     overwrite : bool

@@ -41,7 +41,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(min=1), help="Decode processes.  [default: from the cores]")
 @click.option("--video-timeout", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True,
-              metavar="SECONDS", help="Give up a file whose decoding gets nowhere for so long.")  # fmt: skip
+              metavar="SECONDS", help="Give up a file that gets nowhere for so long, plus its own length.")  # fmt: skip
 @click.option("--thumbnails/--no-thumbnails", default=True, show_default=True, help="Keep a small picture a segment.")
 @click.option("--overwrite", is_flag=True, help="Start anew instead of adding to an existing store.")
 @click.option("--retry-failed", is_flag=True, help="Read files again that failed in an earlier run.")

@@ -40,7 +40,8 @@ class ReaderPool:
     workers : int
         Processes at a time.
     timeout_s : float
-        A worker that says nothing for this long while it has something to do is killed, and its file failed.
+        A worker that says nothing for this long, and as long again as its video lasts, while it has something to do is
+        killed, and its file failed.
     cores : int, optional
         Workers, and threads inside `core`, that may be busy at once: workers stand still while there are more.
     """

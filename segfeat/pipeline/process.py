@@ -83,11 +83,17 @@ class DecodeProcess:
         self.process.send_signal(signal.SIGCONT if on else signal.SIGSTOP)
 
     def overdue(self, timeout_s: float) -> bool:
-        """Whether it has been silent for too long with something to do."""
+        """Whether it has been silent for too long with something to do.
+
+        Before the first picture of a damaged file all of it may have to be decoded: that takes less than it lasts.
+        """
         silent_s = time.monotonic() - self.seen_s
         if not self.ready:
             return silent_s > START_S
-        return self.arrival is not None and not self.paused and self._stopped_s is None and silent_s > timeout_s
+        if self.arrival is None or self.paused or self._stopped_s is not None:
+            return False
+        length_s = self.arrival.opened.duration_s if self.arrival.opened is not None else 0.0
+        return silent_s > timeout_s + length_s
 
     def end(self, dying: bool = False) -> tuple[int, str]:
         """Make sure that it has ended: its exit status, and the last line that it wrote.

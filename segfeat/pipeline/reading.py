@@ -25,6 +25,9 @@ from segfeat.types import Clip, Float32, Float64, UInt8
 THUMBNAIL_SIDE = 160
 """Shorter side of a thumbnail in pixels."""
 
+MAX_DURATION_S = 48 * 3600.0
+"""A file that is said to last longer has broken timestamps; it would fill the disk with copies of one picture."""
+
 _WEBP = {"quality": 70, "method": 1}
 
 _NO_SOUND: Float32 = np.zeros(0, np.float32)
@@ -53,7 +56,7 @@ class Reading:
     def __call__(self, source: Source) -> Iterator[Message]:
         """Messages about one source; what goes wrong with the file is a message, not an exception."""
         try:
-            before = os.stat(source.file)
+            os.stat(source.file)
         except FileNotFoundError:
             yield Failed("not_found", f"{source.path}: vanished before it was read")
             return
@@ -66,14 +69,20 @@ class Reading:
             yield Failed(error.code, str(error).replace(source.file, source.path))
             return
         try:
-            yield from self._messages(source, reader)
+            for message in self._messages(source, reader):
+                if isinstance(message, Closed) and not _is_still(source):
+                    yield Failed("changed", f"{source.path}: changed while it was read")
+                else:
+                    yield message
         finally:
             reader.close()
-        if (_identity(before)) != (source.size_bytes, source.mtime_ns) or _now(source.file) != _identity(before):
-            yield Failed("changed", f"{source.path}: changed while it was read")
 
     def _messages(self, source: Source, reader: VideoReader) -> Iterator[Message]:
         began_s = time.process_time()
+        if reader.info.duration_s > MAX_DURATION_S:
+            hours = reader.info.duration_s / 3600
+            yield Failed("no_duration", f"{source.path}: its timestamps span {hours:,.0f} hours, which cannot be true")
+            return
         spans_s = segment_spans(reader.info.duration_s, self.settings.segment_s)
         yield Opened(reader.info.duration_s, spans_s, reader.name)
         problems: list[str] = []
@@ -155,12 +164,10 @@ def _thumbnail(image: UInt8) -> bytes:
     return buffer.getvalue()
 
 
-def _identity(stat: os.stat_result) -> tuple[int, int]:
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _now(file: str) -> tuple[int, int] | None:
+def _is_still(source: Source) -> bool:
+    """Whether the file is the one that was found."""
     try:
-        return _identity(os.stat(file))
+        stat = os.stat(source.file)
     except OSError:
-        return None
+        return False
+    return (stat.st_size, stat.st_mtime_ns) == (source.size_bytes, source.mtime_ns)

@@ -18,7 +18,7 @@ from segfeat.store import FeatureStore
 from segfeat.types import Modality, StoreHeader
 
 VIDEO_TIMEOUT_S = 300.0
-"""A file whose decoding gets nowhere for this long is given up."""
+"""A file whose decoding gets nowhere for this long, and as long again as it lasts, is given up."""
 
 
 @dataclass(frozen=True)

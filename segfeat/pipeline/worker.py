@@ -15,7 +15,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-from segfeat.pipeline.messages import Failed
+from segfeat.pipeline.messages import Closed, Failed
 
 _PR_SET_PDEATHSIG = 1
 
@@ -38,6 +38,10 @@ def main(handle: int, parent: int) -> None:
             try:
                 for message in task(source):
                     connection.send(message)
+                    if isinstance(message, Closed | Failed):
+                        break
+                else:
+                    connection.send(Failed("internal", f"{source.path}: ended without a word"))
             except MemoryError:
                 connection.send(Failed("internal", f"{source.path}: out of memory"))
             except (BrokenPipeError, ConnectionResetError):

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,4 +83,16 @@ class TroubledReader(PyAVReader):
         for number, frame in enumerate(super().frames(times_s, short_side)):
             if number == 1 and "late" in self.path.stem:
                 trouble(self.path.stem)
+            if "alter" in self.path.stem:
+                os.utime(self.path, ns=(1, 1))
+            if "vanish" in self.path.stem:
+                self.path.unlink()
             yield frame
+
+
+class EndlessReader(PyAVReader):
+    """Claims that every video lasts a million seconds."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.info = replace(self.info, duration_s=1e6)

@@ -15,13 +15,14 @@ import pytest
 from PIL import Image
 
 import segfeat
-from segfeat.decode import open_video
+from segfeat.decode import DECODERS, open_video
 from segfeat.encoders import EncoderUnavailable, load_encoder, registry
 from segfeat.encoders.registry import Entry
 from segfeat.extraction import ExtractSummary
 from segfeat.interactions import Interactions
 from segfeat.pipeline import shard as shards
 from segfeat.pipeline.job import job_folder
+from segfeat.pipeline.request import Prepared, Request
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.shard import cut, extract_shard
 from segfeat.pipeline.sources import scan
@@ -398,3 +399,35 @@ def test_an_empty_folder_makes_an_empty_store_that_says_so(tmp_path: Path, run: 
     assert (summary.videos, summary.ignored) == (0, 1)
     with FeatureStore(tmp_path / "f.h5") as store:
         assert len(store) == 0
+
+
+def test_files_that_change_or_vanish_under_our_hands(
+    copies: Callable[..., Path], tmp_path: Path, run: Run, troubled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = copies("a.mp4", "alter.mp4", "b.mp4", "c.mp4", "vanish.mp4", "z.mp4"), tmp_path / "f.h5"
+    prepare = Request.prepare
+
+    def and_then_lose_one(request: Request) -> Prepared:
+        known = prepare(request)
+        (folder / "c.mp4").unlink()
+        return known
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Request, "prepare", and_then_lose_one)
+        summary = run(folder, out, decoder=troubled, workers=1)
+    assert {f.path: f.code for f in summary.failures} == {
+        "alter.mp4": "changed", "c.mp4": "not_found", "vanish.mp4": "changed",
+    }  # fmt: skip
+    with open_store(out) as store:
+        assert list(store) == ["a", "b", "z"]
+        assert list(store.status) == ["ok"] * 3
+    assert run(folder, out, decoder=troubled).progress.videos_done == 1  # another file now: it is tried again
+
+
+def test_timestamps_that_cannot_be_true_are_a_failure(
+    copies: Callable[..., Path], tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DECODERS, "endless", "tests.segfeat.extract.tasks:EndlessReader")
+    [failure] = run(copies("a.mp4"), tmp_path / "f.h5", decoder="endless").failures
+    assert failure.code == "no_duration"
+    assert "span 278 hours" in failure.message
