@@ -5,7 +5,7 @@ Tensor letters: B views, S segments, H history segments, R content rows, D featu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from segfeat.store import FeatureStore
 from segmodel.dataset import Dataset, of_past
-from segmodel.views import UNKNOWN
+from segmodel.views import UNKNOWN, Rows
 from segmodel.vocabulary import Vocabulary
 
 CONTENT = ("visual", "audio", "text")
@@ -165,6 +165,7 @@ def gather_content(
     past_row: npt.NDArray[np.int64],
     history_segment: npt.NDArray[np.int64],
     modalities: Sequence[str],
+    read: Callable[[Rows], tuple[dict[str, Tensor], dict[str, Tensor]]] | None = None,
 ) -> Content:
     """Read the content of the given views (rows of ``data``) and of their histories from the store.
 
@@ -177,6 +178,9 @@ def gather_content(
     past_row, history_segment : int64 (B', H)
         From :meth:`Dataset.history_segments`, of all views or of one that stands for all.
     modalities : sequence of str
+    read : callable, optional
+        Distinct segment rows of the store (R,) -> features and validity (R + 1, ...) by modality, where they are not to
+        be read from the store.
     """
     target = _store_rows(data.store, data.views.store_row[rows][:, None], np.arange(mask.shape[1])[None, :], mask)
     history = _store_rows(data.store, of_past(data.past.store_row, past_row), history_segment, past_row >= 0)
@@ -186,7 +190,7 @@ def gather_content(
         distinct = distinct[1:]
     else:
         inverse = inverse + 1
-    features, valid = _gather(data.store, modalities, distinct)
+    features, valid = read(distinct) if read else _gather(data.store, modalities, distinct)
     return Content(
         torch.from_numpy(inverse[: target.size].reshape(target.shape)),
         torch.from_numpy(inverse[target.size :].reshape(history.shape)),

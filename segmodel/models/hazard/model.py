@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segfeat.store import FeatureStore
 from segfeat.types import Float64
 from segmodel.batch import CONTENT, gather_content
 from segmodel.dataset import HISTORY_VIEWS, Dataset, by_users, of_past
@@ -18,6 +20,7 @@ from segmodel.losses import hazard_loss
 from segmodel.models.base import Arrays, FitRun, SegmentModel
 from segmodel.models.hazard.features import Past, Scaler, segment_features
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
+from segmodel.models.hazard.states import SegmentStates
 from segmodel.models.hazard.statistics import Inputs, Statistics, Tables, rows_seen
 from segmodel.models.hazard.user_filter import filter_users, surprise_sums
 from segmodel.prediction import SkipPrediction, from_hazard
@@ -78,12 +81,14 @@ class HazardModel(SegmentModel):
     def __init__(self, config: HazardConfig) -> None:
         super().__init__(config)
         self._remembered: WeakKeyDictionary[Views, dict[int, tuple[Past, Float64]]] = WeakKeyDictionary()
+        self._states: WeakKeyDictionary[FeatureStore, SegmentStates] = WeakKeyDictionary()
 
     @one_thread()
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         c = self.config
         here = data.store.encoders if data.store is not None else {}
         self.dims = {m: here[m].dim for m in CONTENT if m in c.modalities and m in here}
+        self._states.clear()
         views = data.views
         log_rows = np.sort(np.concatenate([split.train, split.valid, split.test]))
         log = views.take(log_rows)
@@ -190,7 +195,7 @@ class HazardModel(SegmentModel):
         """Hazards (B, S) of whole users."""
         past, sums = self._remember(part, tables)
         inputs = self.statistics.inputs(part, tables, past=past)
-        hazard = self._mean_hazard(self.networks, part, inputs)
+        hazard = self._mean_hazard(self.networks, part, inputs, self._states_of(part.store))
         if not self.config.user_filter:
             return hazard
         return filter_users(part, hazard, inputs.cold, sums)
@@ -201,18 +206,32 @@ class HazardModel(SegmentModel):
         if id(tables) not in held:
             known = part.as_views()
             inputs = self.statistics.inputs(known, tables, own_fold=True)
-            hazard = self._mean_hazard(self.networks, known, inputs) if self.config.user_filter else inputs.past.hazard
+            hazard: np.ndarray = inputs.past.hazard
+            if self.config.user_filter:
+                hazard = self._mean_hazard(self.networks, known, inputs, self._states_of(part.store))
             held[id(tables)] = inputs.past, surprise_sums(part.past, hazard.astype(np.float64), inputs.cold)
         return held[id(tables)]
 
+    def _states_of(self, store: FeatureStore | None) -> SegmentStates | None:
+        """What the fitted networks make of a store's segments, kept as long as the store is."""
+        if store is None or not self.dims:
+            return None
+        if store not in self._states:
+            self._states[store] = SegmentStates(self.networks, tuple(self.dims), store.segment_total)
+        return self._states[store]
+
     @torch.no_grad()
-    def _mean_hazard(self, networks: Sequence[HazardNetwork], data: Dataset, inputs: Inputs) -> Float64:
+    def _mean_hazard(
+        self, networks: Sequence[HazardNetwork], data: Dataset, inputs: Inputs, states: SegmentStates | None = None
+    ) -> Float64:
         """(V, S) averaged over the networks; 0 beyond N."""
         hazard = np.zeros((len(data), self.config.max_segments))
         for start in range(0, len(data), _SCORE_VIEWS):
             rows = np.arange(start, min(start + _SCORE_VIEWS, len(data)))
-            batch = self._batch(data, inputs, rows).to(self.device)
-            out = torch.stack([torch.sigmoid(n.eval()(batch).float()) for n in networks]).mean(dim=0)
+            batch = self._batch(data, inputs, rows, states=states).to(self.device)
+            members = [batch.of_member(k) if states else batch for k in range(len(networks))]
+            each = [torch.sigmoid(n.eval()(b).float()) for n, b in zip(networks, members, strict=True)]
+            out = torch.stack(each).mean(dim=0)
             hazard[rows, : out.shape[1]] = out.cpu().numpy()
         hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
         return hazard
@@ -222,7 +241,12 @@ class HazardModel(SegmentModel):
         return -float(np.log(np.maximum(prediction.slots[np.arange(len(data)), data.views.exit], 1e-9)).mean())
 
     def _batch(
-        self, data: Dataset, inputs: Inputs, rows: Rows, generator: np.random.Generator | None = None
+        self,
+        data: Dataset,
+        inputs: Inputs,
+        rows: Rows,
+        generator: np.random.Generator | None = None,
+        states: SegmentStates | None = None,
     ) -> HazardBatch:
         """The batch of the given views; with a generator, a training batch that may lack modalities."""
         scale_view, scale_user, scale_token = self.scalers
@@ -250,7 +274,8 @@ class HazardModel(SegmentModel):
             seen = past_row >= 0
             surprise = ((left - expected) * seen).astype(np.float32)
             weight = (expected * (1 - expected) * seen).astype(np.float32)
-            content = gather_content(data, rows, mask, past_row, segment, tuple(self.dims))
+            read = partial(states.read, data.store) if states and data.store is not None else None
+            content = gather_content(data, rows, mask, past_row, segment, tuple(self.dims), read)
             if generator is not None:
                 dropped = [m for m in self.dims if generator.random() < self.config.modality_dropout]
                 if len(dropped) < len(self.dims):
@@ -293,6 +318,7 @@ class HazardModel(SegmentModel):
         c = self.config
         self.users, self.videos = Vocabulary(tuple(facts["users"])), Vocabulary(tuple(facts["videos"]))
         self.dims, self.device = facts["dims"], "cpu"
+        self._states.clear()
         view, user, token = facts["widths"]
         self.widths = self._make_widths(view, user, token)
         self.last_ms = arrays["last_ms"]

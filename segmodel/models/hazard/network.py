@@ -54,6 +54,8 @@ class HazardBatch:
     content : Content or None
     surprise, weight : float32 (B or 1, H')
         left - h and h (1 - h) of each viewed segment; zero on padding.
+    projected : bool
+        Whether the features in ``content`` are the network's own :meth:`ContentTaste.units` (R, heads, ·) already.
     """
 
     view: Tensor
@@ -69,6 +71,7 @@ class HazardBatch:
     content: Content | None
     surprise: Tensor
     weight: Tensor
+    projected: bool = False
 
     def to(self, device: str | torch.device) -> HazardBatch:
         """The same batch on a device."""
@@ -83,6 +86,13 @@ class HazardBatch:
             return value
 
         return replace(self, **{f.name: move(getattr(self, f.name)) for f in fields(self)})
+
+    def of_member(self, k: int) -> HazardBatch:
+        """What network ``k`` sees where the features are states (R, networks, heads, ·)."""
+        if self.content is None:
+            return self
+        features = {m: x[:, k] for m, x in self.content.features.items()}
+        return replace(self, content=replace(self.content, features=features), projected=True)
 
 
 class HistoryAttention(nn.Module):
@@ -127,21 +137,26 @@ class ContentTaste(nn.Module):
 
     def forward(self, rows: Tensor, valid: Tensor, batch: HazardBatch, content: Content) -> tuple[Tensor, Tensor]:
         """Taste (B, S, heads), and how far to trust it (B, S, 1): 0 where the segment has no such content."""
-        unit = F.normalize(self.project(self.dropout(self.scale(rows))).unflatten(-1, (self.heads, -1)), dim=-1)
-        target, history = (self._looked_up(unit, r) for r in (content.segment_row, content.history_row))
-        here = valid[content.segment_row]
-        there = here[:, None, :, None] & valid[content.history_row][:, None, None, :]
-        sharpness = F.softplus(self.sharpness)[None, :, None, None]
-        kernel = torch.exp(sharpness * (target @ history.transpose(-1, -2) - 1)) * there
-        surprise = (kernel @ batch.surprise[:, None, :, None]).squeeze(-1)
-        weight = (kernel @ batch.weight[:, None, :, None]).squeeze(-1)
-        taste = surprise / (weight + F.softplus(self.prior)[None, :, None] + 0.1)
-        return taste.transpose(1, 2), F.softplus(self.trust) * here[..., None]
+        unit = rows if batch.projected else self.units(rows)
+        target, history = (F.embedding(r, unit.flatten(1)) for r in (content.segment_row, content.history_row))
+        here, there = valid[content.segment_row], valid[content.history_row]
+        evidence = torch.stack([batch.surprise, batch.weight], dim=-1) * there[..., None]
+        # Where all views share a history, theirs is one long row of segments.
+        flat = target.reshape(len(history), -1, target.shape[-1])
+        pull = (self._kernel(flat, history) @ evidence[:, None]).transpose(1, 2).reshape(*here.shape, self.heads, 2)
+        surprise, weight = (pull * here[..., None, None]).unbind(dim=-1)
+        return surprise / (weight + F.softplus(self.prior) + 0.1), F.softplus(self.trust) * here[..., None]
 
-    @staticmethod
-    def _looked_up(unit: Tensor, rows: Tensor) -> Tensor:
-        """(B, heads, ·, dim). An embedding lookup, whose gradient is summed faster than an index's."""
-        return F.embedding(rows, unit.flatten(1)).unflatten(-1, unit.shape[1:]).transpose(1, 2)
+    def units(self, rows: Tensor) -> Tensor:
+        """Content (R, dim) as unit vectors (R, heads, ·)."""
+        return F.normalize(self.project(self.dropout(self.scale(rows))).unflatten(-1, (self.heads, -1)), dim=-1)
+
+    def _kernel(self, target: Tensor, history: Tensor) -> Tensor:
+        """exp(b (cos - 1)), (B, heads, ·, H), of vectors (B, ·, heads · dim) and (B, H, heads · dim)."""
+        target, history = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (target, history))
+        sharpness = F.softplus(self.sharpness)[:, None, None]
+        exponent = target @ (history * sharpness).transpose(-1, -2) - sharpness
+        return exponent.exp() if torch.is_grad_enabled() else exponent.exp_()
 
 
 class HazardNetwork(nn.Module):
