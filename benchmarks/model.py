@@ -4,8 +4,8 @@
     python benchmarks/model.py --large [--views N] [--videos N]
 
 One CPU thread, 40-segment videos with features in three modalities (512, 768 and 384 dimensions), histories of 100
-segments; weights of one short epoch. Rounds alternate between the models. Times are CPU time of the process, which other
-programs disturb less, and wall time.
+segments; weights of one short epoch. Rounds alternate between the models. Times are CPU time of the process, which
+other programs disturb less, and wall time.
 
 score   `predict` of one user's 100 or 500 candidates, the past already remembered and the videos already met, as in a
         server; "first" is the first such call, with a new past and nothing met
@@ -26,6 +26,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
 from segfeat.shards import write_store
 from segfeat.store import FeatureStore, StoreHeader
-from segfeat.types import EncoderSpec, VideoFeatures
+from segfeat.types import EncoderSpec, Modality, VideoFeatures
 from segmodel.dataset import Dataset, make_dataset
 from segmodel.losses import hazard_loss, intra_video_loss
 from segmodel.models import make_model
@@ -53,7 +54,7 @@ MODELS: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 REFERENCE = "paper, d = 128"
 CANDIDATES = (100, 500)
-DIMS = {"visual": 512, "audio": 768, "text": 384}
+DIMS: Mapping[Modality, int] = {"visual": 512, "audio": 768, "text": 384}
 DURATION_MS = 198_000
 """40 segments of 5 s, the last of 3 s."""
 MOST_MS, LEAST_RATIO = 50.0, 10.0
@@ -104,12 +105,16 @@ def random_log(users: int, videos: int, views_each: int, duration_ms: np.ndarray
 def make_world(folder: Path, users: int = 40, videos: int = 500, views_each: int = 100) -> World:
     """A store of 40-segment videos, and a log of its videos."""
     rng = np.random.default_rng(1)
-    specs = {m: EncoderSpec(f"random:{m}", m, dim, "benchmark", "none", "none") for m, dim in DIMS.items()}
+    specs: dict[str, EncoderSpec] = {
+        m: EncoderSpec(f"random:{m}", m, dim, "benchmark", "none", "none") for m, dim in DIMS.items()
+    }
     spans = segment_spans(DURATION_MS / 1000)
     made = []
     for i in range(videos):
-        features = {m: rng.standard_normal((len(spans), dim), dtype=np.float32) for m, dim in DIMS.items()}
-        valid = {m: np.ones(len(spans), dtype=bool) for m in DIMS}
+        features: dict[str, Any] = {
+            m: rng.standard_normal((len(spans), dim), dtype=np.float32) for m, dim in DIMS.items()
+        }
+        valid: dict[str, Any] = {m: np.ones(len(spans), dtype=bool) for m in DIMS}
         made.append(VideoFeatures(f"v{i}", DURATION_MS / 1000, spans, features, valid))
     write_store(folder / "feats.h5", StoreHeader(5.0, {}, specs), made)
     store = FeatureStore(folder / "feats.h5")
@@ -160,9 +165,9 @@ def steps(model: SegmentModel, data: Dataset, views: int, chunk: int) -> Callabl
     return step
 
 
-def fresh(data: Dataset, past: Any) -> Dataset:
+def ask(model: SegmentModel, data: Dataset) -> None:
     """The question asked once more, as by a server: only the past stays the same object."""
-    return Dataset(data.views, past, data.history, data.store)
+    model.predict(Dataset(data.views, data.past, data.history, data.store))
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, float]:
@@ -176,10 +181,10 @@ def measure(world: World, models: Mapping[str, SegmentModel], options: argparse.
     for count in CANDIDATES:
         data = world.candidates(count)
         for label, model in models.items():
-            times[label, f"score {count}, first"].append(timed(lambda m=model, d=data: m.predict(fresh(d, d.past))))
+            times[label, f"score {count}, first"].append(timed(partial(ask, model, data)))
         for _ in range(options.rounds):
             for label, model in models.items():
-                times[label, f"score {count}"].append(timed(lambda m=model, d=data: m.predict(fresh(d, d.past))))
+                times[label, f"score {count}"].append(timed(partial(ask, model, data)))
     taken = {label: steps(model, world.data, options.views, options.chunk) for label, model in models.items()}
     for _ in range(options.step_rounds):
         for label, step in taken.items():
