@@ -23,7 +23,7 @@ def network() -> HazardNetwork:
     # Weights as after some training, so that no path is switched off by its initial value.
     with torch.no_grad():
         for p in made.parameters():
-            p += 0.1 * torch.randn_like(p)
+            p.add_(0.1 * torch.randn_like(p))
     return made
 
 
