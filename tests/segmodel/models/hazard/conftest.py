@@ -56,7 +56,10 @@ def small_rows() -> Rows:
 def write_features(path: Path, log: Interactions) -> FeatureStore:
     """Random 6-d pictures for all videos, and 4-d sound for every second one."""
     rng = np.random.default_rng(1)
-    specs = {m: EncoderSpec(f"test:{m}", m, d, "test", "none", "none") for m, d in (("visual", 6), ("audio", 4))}
+    specs = {
+        "visual": EncoderSpec("test:visual", "visual", 6, "test", "none", "none"),
+        "audio": EncoderSpec("test:audio", "audio", 4, "test", "none", "none"),
+    }
     videos = []
     for code, ms in sorted(set(zip(log.video.tolist(), log.duration_ms.tolist(), strict=True))):
         spans = segment_spans(ms / 1000)
