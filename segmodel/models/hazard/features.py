@@ -31,7 +31,7 @@ class Past:
 
     Attributes
     ----------
-    views : Views
+    time_ms : int64 (P,)
     token : float32 (P, 27)
         One view as an element of a history.
     hazard : float32 (P, S)
@@ -44,7 +44,7 @@ class Past:
         First view of each view's user and time.
     """
 
-    views: Views
+    time_ms: Int64
     token: Float32
     hazard: Float32
     sums: Float64
@@ -113,7 +113,7 @@ def describe_past(views: Views, base: Float64, item: Float64, channel_means: Flo
     start = np.maximum.accumulate(np.where(new_user | (waited > _SESSION_GAP_MS), row, 0)) if len(row) else row
     page = np.maximum.accumulate(np.where(new_user | (waited > 0), row, 0)) if len(row) else row
     return Past(
-        views,
+        views.time_ms,
         token.astype(np.float32),
         expected.astype(np.float32),
         np.concatenate([np.zeros((1, summed.shape[1])), np.cumsum(summed, axis=0)]),
@@ -143,12 +143,12 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
     views = data.views
     first, end = data.history.T
     known = end > first
-    previous = np.maximum(end - 1, 0) if len(past.views) else np.zeros(len(views), np.int64)
-    when = past.views.time_ms if len(past.views) else np.zeros(1, np.int64)
+    previous = np.maximum(end - 1, 0) if len(past.time_ms) else np.zeros(len(views), np.int64)
+    when = past.time_ms if len(past.time_ms) else np.zeros(1, np.int64)
     gap = np.where(known, views.time_ms - when[previous], -1)
-    session_start = past.session[previous] if len(past.views) else first
+    session_start = past.session[previous] if len(past.time_ms) else first
     session = np.where(known & (gap < _SESSION_GAP_MS), np.maximum(session_start, first), end)
-    page = np.where(known, past.page[previous] if len(past.views) else first, end)
+    page = np.where(known, past.page[previous] if len(past.time_ms) else first, end)
     before = np.where(known & (page > first), when[previous] - when[np.maximum(page - 1, 0)], -1)
 
     windows = [first, *(np.maximum(first, end - n) for n in _RECENT), session]
@@ -158,7 +158,7 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
         row = end - 1 - age
         there = row >= first
         at = np.where(there, row, 0)
-        step = past.sums[at + 1] - past.sums[at] if len(past.views) else np.zeros_like(decayed)
+        step = past.sums[at + 1] - past.sums[at] if len(past.time_ms) else np.zeros_like(decayed)
         decayed += np.where(there[:, None], step, 0.0) * 0.5 ** (age / _HALF_LIFE_VIEWS)
     running.append(_shrunken(decayed))
 

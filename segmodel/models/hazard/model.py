@@ -89,6 +89,7 @@ class HazardModel(SegmentModel):
         here = data.store.encoders if data.store is not None else {}
         self.dims = {m: here[m].dim for m in CONTENT if m in c.modalities and m in here}
         self._states.clear()
+        self._remembered.clear()
         views = data.views
         log_rows = np.sort(np.concatenate([split.train, split.valid, split.test]))
         log = views.take(log_rows)
@@ -201,7 +202,10 @@ class HazardModel(SegmentModel):
         return filter_users(part, hazard, inputs.cold, sums)
 
     def _remember(self, part: Dataset, tables: Tables) -> tuple[Past, Float64]:
-        """The past described, and its surprises; kept as long as the caller keeps that past, as a server does."""
+        """The past described, and its surprises; kept as long as the caller keeps that past, as a server does.
+
+        What is kept must not hold the past itself, or it would never be let go.
+        """
         held = self._remembered.setdefault(part.past, {})
         if id(tables) not in held:
             known = part.as_views()
@@ -319,6 +323,7 @@ class HazardModel(SegmentModel):
         self.users, self.videos = Vocabulary(tuple(facts["users"])), Vocabulary(tuple(facts["videos"]))
         self.dims, self.device = facts["dims"], "cpu"
         self._states.clear()
+        self._remembered.clear()
         view, user, token = facts["widths"]
         self.widths = self._make_widths(view, user, token)
         self.last_ms = arrays["last_ms"]
