@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import IO, Any
 
@@ -69,7 +70,9 @@ class DecodeProcess:
         self.seen_s = time.monotonic()
         self.paused = False
         self._stopped_s: float | None = None
-        self.connection.send((DECODERS, task))
+        # One that died as it started is found dead, with its last words, when its parent next looks.
+        with suppress(BrokenPipeError):
+            self.connection.send((DECODERS, task))
 
     def run(self, on: bool) -> None:
         """Let it go on, or have it stand still: it takes no core then, and its time does not run."""

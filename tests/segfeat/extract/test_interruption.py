@@ -239,7 +239,7 @@ def test_an_interruption_finishes_the_shard_in_work_and_says_how_to_go_on(
     extraction = start(folder, out)
     extraction.wait_for(extraction.shards)
     had = len(extraction.shards())
-    time.sleep(0.2)  # the next shard is in work
+    time.sleep(0.05)  # the next shard is in work
     extraction.signal(number)
     status, _, complained = extraction.end()
     assert status == 130
