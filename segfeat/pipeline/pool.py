@@ -123,8 +123,9 @@ class ReaderPool:
         place = {id(arrival): number for number, arrival in enumerate(self._order)}
         busy = [worker for worker in self._workers if worker.arrival is not None]
         for worker in sorted(busy, key=lambda worker: place[id(worker.arrival)]):
-            worker.run(free > 0 and not worker.paused)
-            free -= not worker.paused
+            running = free > 0 and not worker.paused
+            worker.run(running)
+            free -= int(running)
 
     # The rest runs in the supervising thread, but for _wake.
 
@@ -203,9 +204,9 @@ class ReaderPool:
         if not worker.ready:
             worker.ready, self._failed_starts = True, 0
         elif worker.arrival is not None:
-            worker.arrival.add(message)
-            if isinstance(message, Closed | Failed):
-                with self._changed:
+            with self._changed:  # in one go: a file that has ended may leave the order at once
+                worker.arrival.add(message)
+                if isinstance(message, Closed | Failed):
                     worker.arrival = None
                     worker.run(True)
                     self._share()

@@ -72,6 +72,8 @@ class Request:
         )
         if not out.parent.is_dir():
             raise ValueError(f"{out.parent}: no such folder")
+        if out.is_dir():
+            raise ValueError(f"{out} is a folder; name a file for the store")
         adding = out.exists() and not self.overwrite
         root = _root(common_root(given), out if adding else None)
         found = scan(given, root, self.id_from)

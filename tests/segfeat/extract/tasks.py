@@ -7,16 +7,17 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from segfeat.decode.base import Frame
 from segfeat.decode.pyav import PyAVReader
+from segfeat.encoders.registry import ParsedSpec
 from segfeat.pipeline.messages import Closed, Message, Opened, SegmentItems
 from segfeat.pipeline.sources import Source
-from segfeat.types import Float64
+from segfeat.types import Clip, EncoderSpec, Float32, Float64
 
 
 def trouble(name: str) -> None:
@@ -88,6 +89,31 @@ class TroubledReader(PyAVReader):
             if "vanish" in self.path.stem:
                 self.path.unlink()
             yield frame
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """A preparer: the mean of a clip's pictures."""
+
+    def __call__(self, clip: Clip) -> np.float32 | None:
+        return np.float32(clip.frames.mean()) if len(clip.frames) else None
+
+
+class Nosy:
+    """An encoder whose vectors tell which batch they were computed in: a worst case of rounding."""
+
+    frame_size: int | None = 64
+    sample_rate: int | None = None
+    batch_size = 5
+
+    def __init__(self, parsed: ParsedSpec, device: object) -> None:
+        self.preparer = Brightness()
+        self.spec = EncoderSpec(parsed.text, "visual", 3, "nosy", "random", "own, sum, place")
+
+    def encode(self, items: Sequence[np.float32]) -> Float32:
+        """Each item, the sum of its batch, and its place in it."""
+        time.sleep(0.01 * (len(items) % 3))
+        return np.array([[item, np.sum(items), place] for place, item in enumerate(items)], np.float32)
 
 
 class EndlessReader(PyAVReader):

@@ -136,6 +136,31 @@ def test_workers_stand_still_while_their_cores_are_taken(source: Callable[[str],
         assert standing(pool) == [False, False, False]
 
 
+def test_cores_may_be_taken_at_any_moment(source: Callable[[str], Source]) -> None:
+    """Threads that take and give back cores all the time, while many small files come and go."""
+    errors: list[BaseException] = []
+
+    with ReaderPool(tasks.tell, [source(f"x{i}") for i in range(300)], 3, timeout_s=60.0, cores=3) as pool:
+        done = threading.Event()
+
+        def restless() -> None:
+            try:
+                while not done.is_set():
+                    with pool.core():
+                        time.sleep(0.0005)
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=restless) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        assert [len(list(arrival)) for arrival in pool] == [3] * 300
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+
+
 def test_standing_still_is_no_hang(source: Callable[[str], Source]) -> None:
     with ReaderPool(tasks.tell, [source("slow"), source("1-slow")], 1, timeout_s=1.0, cores=1) as pool:
         wait_until(lambda: any(w.arrival is not None for w in pool._workers))

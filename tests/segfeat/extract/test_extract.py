@@ -342,6 +342,42 @@ def test_shards_may_be_written_by_others_and_twice_at_once(
     assert content(out) == content(tmp_path / "whole.h5")
 
 
+def test_batches_are_the_same_in_every_run_whatever_fails_and_whatever_was_finished(
+    copies: Callable[..., Path],
+    films: Path,
+    tmp_path: Path,
+    run: Run,
+    troubled: str,
+    content: Callable[[Path], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With an encoder that lets every vector depend on its whole batch."""
+    entry = Entry("visual", "tests.segfeat.extract.tasks:Nosy", "nosy:x")
+    monkeypatch.setitem(registry.ENCODERS, "nosy", entry)  # type: ignore[arg-type]
+    monkeypatch.setattr(shards, "SHARD_VIDEOS", 5)
+    folder = copies(*(f"{i:02}-slow.mp4" if i % 3 else f"{i:02}.mp4" for i in range(8)))
+    for number, name in ((1, "late-crash"), (2, "late-fail"), (4, "good"), (6, "also-good")):
+        shutil.copy2(films / "long.mkv", folder / f"{number:02}-{name}.mkv")
+    options: dict[str, Any] = {"decoder": troubled, "visual": "nosy:x", "segment_s": 1.0, "thumbnails": False}
+    for name, workers in (("one", 1), ("four", 4)):
+        run(folder, tmp_path / f"{name}.h5", workers=workers, **options)
+    assert content(tmp_path / "one.h5") == content(tmp_path / "four.h5")
+
+    out = tmp_path / "resumed.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr("segfeat.pipeline.run.merge_stores", None)
+        with pytest.raises(TypeError):
+            run(folder, out, workers=2, **options)
+    finished = sorted(job_folder(out).glob("shard-*.h5"))
+    assert len(finished) == 3
+    finished[1].unlink()
+    assert run(folder, out, workers=2, **options).progress.videos_done < 6
+    assert content(out) == content(tmp_path / "one.h5")
+    with open_store(out) as store:
+        assert sorted(f.code for f in store.failures) == ["crashed", "internal"]
+        assert len(np.unique(store.features("visual")[:, 1])) > 3
+
+
 # -- what is wrong is said before anything is decoded ------------------------------------------------------------------
 
 
