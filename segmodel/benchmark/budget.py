@@ -46,6 +46,8 @@ _NETWORK: Space = {
     "batch_views": (256, 128, 512),
 }
 
+_HAZARD: Space = {"learning_rate": (2e-3, 1e-3, 4e-3), "width": (64, 32), "dropout": (0.3, 0.1, 0.5)}
+
 SPACES: Mapping[str, Space] = {
     "user-position": {"prior_views": (1.0, 5.0, 20.0)},
     "item-position": {"prior_views": (1.0, 5.0, 20.0)},
@@ -67,7 +69,8 @@ SPACES: Mapping[str, Space] = {
     "bm3": {**_NETWORK, "layers": (1, 2), "target_dropout": (0.3, 0.5)},
     "freedom": {**_NETWORK, "layers": (2, 1), "pruned": (0.8, 0.9)},
     "paper": {**_NETWORK, "layers": (2, 1)},
-    "hazard": {"learning_rate": (2e-3, 1e-3, 4e-3), "width": (64, 32), "dropout": (0.3, 0.1, 0.5)},
+    "hazard": _HAZARD,
+    "ensemble": {**_HAZARD, "leaves": (8, 16)},
 }
 """Model -> setting -> choices. The first of each make the first trial. What is not here has nothing to choose."""
 

@@ -62,6 +62,7 @@ SYSTEMS: Mapping[str, System] = {
         System("paper-all", "Paper", "paper", ("id", CONTENT)),
         System("hazard-id", "Ours", "hazard", ("id",)),
         System("hazard-all", "Ours", "hazard", ("id", CONTENT)),
+        System("ensemble", "Ours", "ensemble"),
     )
 }
 """Name -> system. The last two families are the paper's model and this project's."""

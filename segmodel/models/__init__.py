@@ -25,6 +25,7 @@ MODELS: Mapping[str, str] = {
     "duration-position": "durations:DurationPosition",
     "duration-user-position": "durations:DurationUserPosition",
     "gbdt-hazard": "gbdt:GbdtHazard",
+    "ensemble": "ensemble:Ensemble",
     "lightgcn": "baselines.general.lightgcn:LightGCN",
     "directau": "baselines.general.directau:DirectAU",
     "caser": "baselines.general.caser:Caser",

@@ -90,3 +90,8 @@ def named_arrays(arrays: Mapping[str, npt.NDArray[Any]], *names: str) -> list[np
     if missing:
         raise ValueError(f"the model file lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}")
     return [np.asarray(arrays[n]) for n in names]
+
+
+def arrays_under(arrays: Mapping[str, npt.NDArray[Any]], prefix: str) -> Arrays:
+    """The arrays whose names begin with ``prefix.``, without it."""
+    return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{prefix}.")}

@@ -17,7 +17,7 @@ from segfeat.types import Float64
 from segmodel.batch import CONTENT, gather_content
 from segmodel.dataset import HISTORY_VIEWS, Dataset, by_users, of_past
 from segmodel.losses import hazard_loss
-from segmodel.models.base import Arrays, FitRun, SegmentModel
+from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
 from segmodel.models.hazard.features import Past, Scaler, segment_features
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
 from segmodel.models.hazard.states import SegmentStates
@@ -101,9 +101,7 @@ class HazardModel(SegmentModel):
         self.last_ms = np.full(len(self.users), np.iinfo(np.int64).min)
         np.maximum.at(self.last_ms, code, log.time_ms)
 
-        learner = Statistics(
-            self.users, self.videos, user_fold, c.folds, c.prior_events, c.max_segments, "id" in c.modalities
-        )
+        learner = self._make_statistics(user_fold)
         train = data.take(split.train)
         reference, timed = learner.learn(train)
         inputs = learner.inputs(train, reference, own_fold=True)
@@ -117,6 +115,7 @@ class HazardModel(SegmentModel):
             self.networks.append(self._train_member(member, train, learner, reference, timed, valid, valid_inputs, run))
         spent = np.sort(np.concatenate([split.train, split.valid]))
         self.statistics = learner
+        self.training = reference
         self.inside = learner.learn(data.take(spent), means_of=reference)[0]
         self.after = learner.learn(data.take(log_rows), means_of=reference)[0]
 
@@ -182,15 +181,24 @@ class HazardModel(SegmentModel):
 
     @one_thread()
     def predict(self, data: Dataset) -> SkipPrediction:
-        hazard = np.zeros((len(data), self.config.max_segments))
         views = data.views
         code = self.users.table_codes(views.user_ids)[views.user]
         after = (code == 0) | (views.time_ms > self.last_ms[code])
-        for tables, rows in ((self.inside, np.flatnonzero(~after)), (self.after, np.flatnonzero(after))):
+        return self._predict(data, ((self.inside, np.flatnonzero(~after)), (self.after, np.flatnonzero(after))))
+
+    @one_thread()
+    def predict_valid(self, data: Dataset) -> SkipPrediction:
+        """Predict validation views as if they had not been learned from; only right after a fit."""
+        return self._predict(data, ((self.training, np.arange(len(data))),))
+
+    def _predict(self, data: Dataset, known: Sequence[tuple[Tables, Rows]]) -> SkipPrediction:
+        """Every row of ``data`` from the tables it comes with."""
+        hazard = np.zeros((len(data), self.config.max_segments))
+        for tables, rows in known:
             if len(rows):
                 for part_rows, part in by_users(data.take(rows), _PART_ROWS):
                     hazard[rows[part_rows]] = self._hazard(part, tables)
-        return from_hazard(hazard, views)
+        return from_hazard(hazard, data.views)
 
     def _hazard(self, part: Dataset, tables: Tables) -> Float64:
         """Hazards (B, S) of whole users."""
@@ -329,21 +337,16 @@ class HazardModel(SegmentModel):
         self.last_ms = arrays["last_ms"]
         self.statistics = self._make_statistics(arrays["user_fold"])
         self.scalers = [Scaler(arrays[f"{n}.mean"], arrays[f"{n}.scale"]) for n in _SCALERS]
-        self.inside, self.after = (Tables.of_arrays(_under(arrays, name)) for name in ("inside", "after"))
+        self.inside, self.after = (Tables.of_arrays(arrays_under(arrays, name)) for name in ("inside", "after"))
         self.networks = []
         for member in range(c.members):
             network = HazardNetwork(self.widths, self.dims)
-            weights = {k: torch.from_numpy(np.array(v)) for k, v in _under(arrays, f"member_{member}").items()}
+            weights = {k: torch.from_numpy(np.array(v)) for k, v in arrays_under(arrays, f"member_{member}").items()}
             network.load_state_dict(weights)
             self.networks.append(network.eval())
 
 
 _SCALERS = ("view", "user", "token")
-
-
-def _under(arrays: Arrays, prefix: str) -> Arrays:
-    """The arrays whose names begin with ``prefix.``, without it."""
-    return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{prefix}.")}
 
 
 def _renamed(record: Mapping[str, Any], member: int, c: HazardConfig, run: FitRun) -> dict[str, Any]:
