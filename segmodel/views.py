@@ -7,7 +7,7 @@ completed view is slot N.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -23,6 +23,9 @@ MAX_SEGMENTS = 40
 
 UNKNOWN = -1
 """Exit of a view whose watch time is unknown; store row of a video that is not in the store."""
+
+PART_VIEWS = 16_384
+"""Views worked on at a time where arrays of (views, segments) would otherwise grow with the log."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -97,6 +100,15 @@ class Views:
 
     def take(self, rows: npt.NDArray[Any]) -> Views:
         """The given views (mask or ascending indices), with the same id tables."""
+        return self._taken(rows)
+
+    def parts(self) -> Iterator[tuple[slice, Views]]:
+        """All views in order, at most ``PART_VIEWS`` at a time, each part with the rows it holds."""
+        for start in range(0, len(self), PART_VIEWS):
+            rows = slice(start, start + PART_VIEWS)
+            yield rows, self._taken(rows)
+
+    def _taken(self, rows: Any) -> Views:
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name in _COLUMNS}
         return replace(self, **columns)
 

@@ -6,6 +6,7 @@ past they may see. Columns are plain; :class:`Scaler` standardises them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from segmodel.dataset import Dataset
 from segmodel.models.hazard.items import COLD, EFFECT, LOG_COUNT
 from segmodel.models.hazard.rates import Outcomes, logit
 from segmodel.views import Rows, Views
+
+TOKEN, VIEW = 27, 33
+"""Numbers that describe one view of a history, and a target view by its context and video."""
 
 _SESSION_GAP_MS = 1_800_000
 _RECENT = (5, 20)
@@ -77,19 +81,35 @@ def outcome_channels(views: Views, item: Float64) -> Float64:
     ).astype(np.float64)
 
 
-def describe_past(views: Views, base: Float64, item: Float64, channel_means: Float64) -> Past:
+def describe_past(views: Views, known: Iterable[tuple[Float64, Float64]], channel_means: Float64, width: int) -> Past:
     """Describe watched views, sorted by user and time, as history.
 
     Parameters
     ----------
     views : Views
-    base : float (P, S)
-        Base hazard.
-    item : float (P, 12)
-        From :func:`segmodel.models.hazard.items.item_features`.
+    known : iterable of (float (B, S), float (B, 12))
+        For each of ``views.parts()`` the base hazard, and what
+        :func:`segmodel.models.hazard.items.item_features` says of the videos.
     channel_means : float (9,)
         Of :func:`outcome_channels` over the training views.
+    width : int
+        S.
     """
+    token = np.empty((len(views), TOKEN), np.float32)
+    hazard = np.empty((len(views), width), np.float32)
+    sums = np.zeros((len(views) + 1, 16))
+    for (rows, part), (base, item) in zip(views.parts(), known, strict=True):
+        token[rows], hazard[rows], sums[1:][rows] = _watched(part, base, item, channel_means)
+    row = np.arange(len(views))
+    new_user = np.diff(views.user, prepend=-1) != 0
+    waited = np.diff(views.time_ms, prepend=0)
+    start = np.maximum.accumulate(np.where(new_user | (waited > _SESSION_GAP_MS), row, 0)) if len(row) else row
+    page = np.maximum.accumulate(np.where(new_user | (waited > 0), row, 0)) if len(row) else row
+    return Past(views.time_ms, token, hazard, np.cumsum(sums, axis=0, out=sums), start, page)
+
+
+def _watched(views: Views, base: Float64, item: Float64, channel_means: Float64) -> tuple[Float64, Float64, Float64]:
+    """Token, expected hazard and what is summed, of each view."""
     effect = np.clip(item[:, EFFECT], -2.0, 2.0)[:, None]
     expected = np.where(base > 0, expit(logit(base) + 0.7 * effect), 0.0)
     surprise = Outcomes.of(views, base.shape[1]).residuals(expected, views.segments)
@@ -107,19 +127,7 @@ def describe_past(views: Views, base: Float64, item: Float64, channel_means: Flo
         ],
         axis=1,
     )
-    row = np.arange(len(views))
-    new_user = np.diff(views.user, prepend=-1) != 0
-    waited = np.diff(views.time_ms, prepend=0)
-    start = np.maximum.accumulate(np.where(new_user | (waited > _SESSION_GAP_MS), row, 0)) if len(row) else row
-    page = np.maximum.accumulate(np.where(new_user | (waited > 0), row, 0)) if len(row) else row
-    return Past(
-        views.time_ms,
-        token.astype(np.float32),
-        expected.astype(np.float32),
-        np.concatenate([np.zeros((1, summed.shape[1])), np.cumsum(summed, axis=0)]),
-        start,
-        page,
-    )
+    return token, expected, summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,9 +234,25 @@ class Scaler:
     scale: Float32
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Scaler:
-        """The scaler of training values (N, C)."""
-        return cls(values.mean(axis=0).astype(np.float32), (values.std(axis=0) + 1e-6).astype(np.float32))
+    def of(cls, parts: Iterable[np.ndarray]) -> Scaler:
+        """The scaler of training values that come in parts (B, C)."""
+        count, mean, squares = 0, np.zeros(()), np.zeros(())
+        for part in parts:
+            values = part.astype(np.float64)
+            # Moments around the mean so far, so that nothing cancels (Chan et al. 1983).
+            off = values.mean(axis=0) - mean
+            squares = (
+                squares
+                + ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+                + off**2 * (count * len(values) / (count + len(values)))
+            )
+            count += len(values)
+            mean = mean + off * (len(values) / count)
+        return cls(mean.astype(np.float32), (np.sqrt(squares / count) + 1e-6).astype(np.float32))
+
+    def columns(self, which: slice) -> Scaler:
+        """The scaler of some of the columns."""
+        return Scaler(self.mean[which], self.scale[which])
 
     def __call__(self, values: np.ndarray) -> Float32:
         """(N, C) standardised."""

@@ -35,10 +35,13 @@ class ItemTable:
     @classmethod
     def of(cls, video: np.ndarray, fold: np.ndarray, values: Float64, videos: int, folds: int) -> ItemTable:
         """Sum ``values`` (N, SUMS) of views by video code and fold."""
-        by_fold = np.zeros((videos, folds, SUMS))
-        np.add.at(by_fold, (video, fold), values)
-        by_fold[0] = 0.0
-        return cls(by_fold.sum(axis=1), by_fold.astype(np.float32))
+        total, by_fold = np.empty((videos, SUMS)), np.empty((videos, folds, SUMS), np.float32)
+        cell = video * folds + fold
+        for k in range(SUMS):
+            sums = np.bincount(cell, values[:, k], videos * folds).reshape(videos, folds)
+            sums[0] = 0.0
+            total[:, k], by_fold[..., k] = sums.sum(axis=1), sums
+        return cls(total, by_fold)
 
     def sums(self, video: np.ndarray, fold: np.ndarray) -> Float64:
         """(N, SUMS) of each view's video, its fold left out (fold = folds: none)."""
@@ -49,12 +52,12 @@ class ItemTable:
 
 
 class TimedItems:
-    """The same sums over only the training views before a horizon, for simulated deployment in training."""
+    """The sums of a table's views over only those before a horizon, for simulated deployment in training."""
 
-    def __init__(self, video: np.ndarray, time_ms: Int64, fold: np.ndarray, values: Float64, folds: int) -> None:
+    def __init__(self, table: ItemTable, video: np.ndarray, time_ms: Int64, values: Float64) -> None:
         self._start = int(time_ms.min())
         self._span = int(time_ms.max()) - self._start + 2
-        self._table = ItemTable.of(video, fold, values, int(video.max()) + 1, folds)
+        self._table = table
         order = np.argsort(self._key(video, time_ms), kind="stable")
         self._keys = self._key(video, time_ms)[order]
         self._prefix = np.concatenate([np.zeros((1, SUMS)), np.cumsum(values[order], axis=0)])

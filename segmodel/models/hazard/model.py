@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from segfeat.store import FeatureStore
-from segfeat.types import Float64
+from segfeat.types import Float32, Float64
 from segmodel.batch import CONTENT, gather_content
 from segmodel.dataset import HISTORY_VIEWS, Dataset, by_users, of_past
 from segmodel.losses import hazard_loss
+from segmodel.metrics import exit_nll
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
-from segmodel.models.hazard.features import Past, Scaler, segment_features
+from segmodel.models.hazard.features import VIEW, Past, Scaler, segment_features
+from segmodel.models.hazard.items import TimedItems
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
 from segmodel.models.hazard.states import SegmentStates
 from segmodel.models.hazard.statistics import Inputs, Statistics, Tables, rows_seen
@@ -103,26 +105,39 @@ class HazardModel(SegmentModel):
 
         learner = self._make_statistics(user_fold)
         train = data.take(split.train)
-        reference, timed = learner.learn(train)
-        inputs = learner.inputs(train, reference, own_fold=True)
-        self.scalers = [Scaler.of(values) for values in (inputs.view, inputs.user, inputs.past.token[rows_seen(train)])]
-        self.widths = self._make_widths(*(x.shape[1] for x in (inputs.view, inputs.user, inputs.past.token)))
+        reference = learner.learn(train)
+        timed = learner.learn_by_time(train, reference)
+        self.scalers = self._make_scalers(train, learner, reference)
+        self.widths = self._make_widths(*(len(scaler.mean) for scaler in self.scalers))
         self.device = run.device
         self.networks: list[HazardNetwork] = []
         valid = data.take(split.valid)
-        valid_inputs = learner.inputs(valid, reference)
         for member in range(c.members):
-            self.networks.append(self._train_member(member, train, learner, reference, timed, valid, valid_inputs, run))
+            self.networks.append(self._train_member(member, train, learner, reference, timed, valid, run))
         spent = np.sort(np.concatenate([split.train, split.valid]))
         self.statistics = learner
         self.training = reference
-        self.inside = learner.learn(data.take(spent), means_of=reference)[0]
-        self.after = learner.learn(data.take(log_rows), means_of=reference)[0]
+        self.inside = learner.learn(data.take(spent), means_of=reference)
+        self.after = learner.learn(data.take(log_rows), means_of=reference)
 
     def _make_statistics(self, user_fold: np.ndarray) -> Statistics:
         c = self.config
         use_items = "id" in c.modalities
         return Statistics(self.users, self.videos, user_fold, c.folds, c.prior_events, c.max_segments, use_items)
+
+    @staticmethod
+    def _make_scalers(train: Dataset, learner: Statistics, tables: Tables) -> list[Scaler]:
+        """Scalers of the training views' own numbers, their users' and their histories' tokens."""
+        past = learner.past(train.past, tables)
+
+        def numbers(rows: Rows) -> Float32:
+            inputs = learner.inputs(train.take(rows), tables, own_fold=True, past=past)
+            return np.concatenate([inputs.view, inputs.user], axis=1)
+
+        own = Scaler.of(numbers(rows) for rows in _row_parts(len(train)))
+        seen = np.flatnonzero(rows_seen(train))
+        token = Scaler.of(past.token[seen[rows]] for rows in _row_parts(len(seen)))
+        return [own.columns(slice(VIEW)), own.columns(slice(VIEW, None)), token]
 
     def _make_widths(self, view: int, user: int, token: int) -> Widths:
         c = self.config
@@ -134,9 +149,8 @@ class HazardModel(SegmentModel):
         train: Dataset,
         learner: Statistics,
         reference: Tables,
-        timed: Any,
+        timed: TimedItems,
         valid: Dataset,
-        valid_inputs: Inputs,
         run: FitRun,
     ) -> HazardNetwork:
         c = self.config
@@ -148,16 +162,17 @@ class HazardModel(SegmentModel):
             folder.mkdir(exist_ok=True)
 
         def batches(generator: np.random.Generator) -> Iterator[HazardBatch]:
-            inputs = learner.deployed_inputs(train, reference, timed, generator, c.deployed_share)
+            inputs_of = learner.deployed_inputs(train, reference, timed, generator, c.deployed_share)
             order = generator.permutation(len(train))
             for start in range(0, len(order), c.batch_views):
-                yield self._batch(train, inputs, order[start : start + c.batch_views], generator)
+                part = train.take(order[start : start + c.batch_views])
+                yield self._batch(part, inputs_of(part), np.arange(len(part)), generator)
 
         def loss(batch: HazardBatch) -> Tensor:
             return hazard_loss(network(batch).float(), batch.segments, batch.exit)
 
         def validate() -> float:
-            return -self._nll(network, valid, valid_inputs)
+            return -self._nll(network, valid, learner, reference)
 
         schedule = Schedule(
             c.epochs,
@@ -248,9 +263,12 @@ class HazardModel(SegmentModel):
         hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
         return hazard
 
-    def _nll(self, network: HazardNetwork, data: Dataset, inputs: Inputs) -> float:
-        prediction = from_hazard(self._mean_hazard([network], data, inputs), data.views)
-        return -float(np.log(np.maximum(prediction.slots[np.arange(len(data)), data.views.exit], 1e-9)).mean())
+    def _nll(self, network: HazardNetwork, data: Dataset, learner: Statistics, tables: Tables) -> float:
+        nll = np.empty(len(data))
+        for rows, part in by_users(data, _PART_ROWS):
+            hazard = self._mean_hazard([network], part, learner.inputs(part, tables))
+            nll[rows] = exit_nll(from_hazard(hazard, part.views).slots, part.views.exit)
+        return float(nll.mean())
 
     def _batch(
         self,
@@ -347,6 +365,11 @@ class HazardModel(SegmentModel):
 
 
 _SCALERS = ("view", "user", "token")
+
+
+def _row_parts(count: int) -> list[Rows]:
+    """The numbers up to ``count``, in parts of at most as many as are scored at a time."""
+    return np.array_split(np.arange(count), range(_PART_ROWS, count, _PART_ROWS))
 
 
 def _renamed(record: Mapping[str, Any], member: int, c: HazardConfig, run: FitRun) -> dict[str, Any]:

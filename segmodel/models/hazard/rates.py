@@ -60,15 +60,16 @@ def leaving_rates(views: Views, fold: np.ndarray, folds: int, prior_events: floa
     -------
     float64 (folds + 1, width, width + 1)
     """
-    outcomes = Outcomes.of(views, width)
-    view, s = np.nonzero(outcomes.reached)
-    segment_ms = views.segment_s * 1000
-    watched_ms = np.minimum(views.watch_ms, views.picture_s * 1000)[view] - s * segment_ms
     shape = (folds, width, width + 1)
     events, exposure = np.zeros(shape), np.zeros(shape)
-    cell = (fold[view], s, views.segments[view])
-    np.add.at(events, cell, outcomes.left[view, s])
-    np.add.at(exposure, cell, np.clip(watched_ms, 1, segment_ms) / segment_ms)
+    for rows, part in views.parts():
+        outcomes = Outcomes.of(part, width)
+        view, s = np.nonzero(outcomes.reached)
+        segment_ms = part.segment_s * 1000
+        watched_ms = np.minimum(part.watch_ms, part.picture_s * 1000)[view] - s * segment_ms
+        cell = (fold[rows][view], s, part.segments[view])
+        np.add.at(events, cell, outcomes.left[view, s])
+        np.add.at(exposure, cell, np.clip(watched_ms, 1, segment_ms) / segment_ms)
     events, exposure = (np.concatenate([x.sum(axis=0) - x, x.sum(axis=0)[None]]) for x in (events, exposure))
 
     segment, n = np.meshgrid(np.arange(width), np.arange(width + 1), indexing="ij")

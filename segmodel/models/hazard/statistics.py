@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -51,6 +52,15 @@ class Tables:
 
 
 @dataclass(frozen=True, eq=False)
+class _Sight:
+    """What views see of a log: the fold that is left out, up to when, and the sums of their videos over the rest."""
+
+    fold: Int64
+    horizon: Int64
+    sums: Float64
+
+
+@dataclass(frozen=True, eq=False)
 class Inputs:
     """What a network reads of V views: columns of :func:`describe`, base log-odds (V, S), cold videos, and the past."""
 
@@ -86,8 +96,8 @@ class Statistics:
     width: int
     use_items: bool = True
 
-    def learn(self, data: Dataset, means_of: Tables | None = None) -> tuple[Tables, TimedItems]:
-        """Tables over the views of ``data``, and the same sums by time.
+    def learn(self, data: Dataset, means_of: Tables | None = None) -> Tables:
+        """Tables over the views of ``data``.
 
         Parameters
         ----------
@@ -99,9 +109,7 @@ class Statistics:
         views = data.views
         fold, video = self._fold(views), self._video(views)
         rates = leaving_rates(views, fold, self.folds, self.prior_events, self.width)
-        surprise = Outcomes.of(views, self.width).residuals(base_hazard(views, rates, fold), views.segments)
-        ratio = log_watch_ratio(views)
-        values = np.concatenate([np.ones((len(views), 1)), surprise, ratio[:, None]], axis=1)
+        values = self._item_values(views, rates)
         items = ItemTable.of(video, fold, values, len(self.videos), self.folds)
         ranks = np.round(np.linspace(0, len(views) - 1, min(_QUANTILES, len(views)))).astype(np.int64)
         tables = Tables(
@@ -109,14 +117,22 @@ class Statistics:
             items.total,
             items.by_fold,
             np.sort(views.time_ms)[ranks],
-            np.array([ratio.mean()]),
+            np.array([values[:, -1].mean()]),
             np.zeros(0) if means_of is None else means_of.channel_means,
         )
-        if means_of is None:
-            item = self._item(views, tables, items.sums(video, fold), np.full(len(views), NEVER))
-            means = outcome_channels(views, item).mean(axis=0)
-            tables = Tables(**{**tables.arrays(), "channel_means": means})
-        return tables, TimedItems(video, views.time_ms, fold, values, self.folds)
+        if means_of is not None:
+            return tables
+        seen = self._seen(tables, own_fold=True)
+        channels = [
+            outcome_channels(part, self._item(part, tables, seen(part))).sum(axis=0) for _, part in views.parts()
+        ]
+        return replace(tables, channel_means=np.sum(channels, axis=0) / len(views))
+
+    def learn_by_time(self, data: Dataset, tables: Tables) -> TimedItems:
+        """The sums of ``tables``, which were learned from ``data``, by time."""
+        views = data.views
+        values = self._item_values(views, tables.rates)
+        return TimedItems(_items(tables), self._video(views), views.time_ms, values)
 
     def inputs(self, data: Dataset, tables: Tables, own_fold: bool = False, past: Past | None = None) -> Inputs:
         """Inputs for the views of a dataset.
@@ -131,14 +147,13 @@ class Statistics:
         past : Past, optional
             Of ``data.past`` where it is known already.
         """
-        items = ItemTable(tables.item_total, tables.item_by_fold)
-        never = np.full(len(data.past), NEVER)
         if past is None:
-            sums = items.sums(self._video(data.past), self._fold(data.past))
-            past = self._describe_past(data.past, tables, sums, never)
-        fold = self._fold(data.views) if own_fold else np.full(len(data.views), self.folds)
-        sums = items.sums(self._video(data.views), fold)
-        return self._inputs(data, tables, past, fold, sums, np.full(len(data.views), NEVER))
+            past = self.past(data.past, tables)
+        return self._inputs(data, tables, past, self._seen(tables, own_fold))
+
+    def past(self, views: Views, tables: Tables) -> Past:
+        """Watched views, sorted by user and time, as history."""
+        return self._past(views, tables, self._seen(tables, own_fold=True))
 
     def deployed_inputs(
         self,
@@ -147,31 +162,43 @@ class Statistics:
         timed: TimedItems,
         generator: np.random.Generator,
         share: float,
-    ) -> Inputs:
-        """Training inputs in which a share of the users live on after their statistics have stopped.
+    ) -> Callable[[Dataset], Inputs]:
+        """Training inputs, for parts of ``data``, in which a share of the users outlive their statistics.
 
         Each of them gets a random moment; views from then on see only what the log knew before it.
         """
         cut = self._random_cuts(data.views, generator, share)
 
-        def described(views: Views) -> tuple[Float64, Int64, Int64]:
+        def seen(views: Views) -> _Sight:
             horizon = np.where(views.time_ms >= cut[views.user], cut[views.user], NEVER)
             fold = self._fold(views)
-            return timed.sums(self._video(views), fold, horizon), horizon, fold
+            return _Sight(fold, horizon, timed.sums(self._video(views), fold, horizon))
 
-        sums, horizon, _ = described(data.past)
-        past = self._describe_past(data.past, tables, sums, horizon)
-        sums, horizon, fold = described(data.views)
-        return self._inputs(data, tables, past, fold, sums, horizon)
+        past = self._past(data.past, tables, seen)
+        return lambda part: self._inputs(part, tables, past, seen)
 
-    def _describe_past(self, views: Views, tables: Tables, sums: Float64, horizon: Int64) -> Past:
-        base = base_hazard(views, tables.rates, self._fold(views))
-        return describe_past(views, base, self._item(views, tables, sums, horizon), tables.channel_means)
+    def _seen(self, tables: Tables, own_fold: bool) -> Callable[[Views], _Sight]:
+        """Views that see all of the tables, or all but their own fold."""
+        items = _items(tables)
 
-    def _inputs(self, data: Dataset, tables: Tables, past: Past, fold: Int64, sums: Float64, horizon: Int64) -> Inputs:
-        item = self._item(data.views, tables, sums, horizon)
+        def seen(views: Views) -> _Sight:
+            fold = self._fold(views) if own_fold else np.full(len(views), self.folds)
+            return _Sight(fold, np.full(len(views), NEVER), items.sums(self._video(views), fold))
+
+        return seen
+
+    def _past(self, views: Views, tables: Tables, seen: Callable[[Views], _Sight]) -> Past:
+        known = (
+            (base_hazard(part, tables.rates, self._fold(part)), self._item(part, tables, seen(part)))
+            for _, part in views.parts()
+        )
+        return describe_past(views, known, tables.channel_means, self.width)
+
+    def _inputs(self, data: Dataset, tables: Tables, past: Past, seen: Callable[[Views], _Sight]) -> Inputs:
+        sight = seen(data.views)
+        item = self._item(data.views, tables, sight)
         described = describe(data, past, item)
-        base = base_hazard(data.views, tables.rates, fold)
+        base = base_hazard(data.views, tables.rates, sight.fold)
         return Inputs(
             described.view.astype(np.float32),
             described.user.astype(np.float32),
@@ -180,11 +207,20 @@ class Statistics:
             past,
         )
 
-    def _item(self, views: Views, tables: Tables, sums: Float64, horizon: Int64) -> Float64:
+    def _item_values(self, views: Views, rates: Float64) -> Float64:
+        """(V, SUMS) what a video's statistics sum over its views."""
+        values = np.ones((len(views), SUMS))
+        for rows, part in views.parts():
+            base = base_hazard(part, rates, self._fold(part))
+            values[rows, 1:-1] = Outcomes.of(part, self.width).residuals(base, part.segments)
+        values[:, -1] = log_watch_ratio(views)
+        return values
+
+    def _item(self, views: Views, tables: Tables, sight: _Sight) -> Float64:
         if not self.use_items:
             return item_features(np.zeros((len(views), SUMS)), 0.0, np.zeros((len(views), 4)))
-        around = coverage(views.time_ms, horizon, tables.quantiles)
-        return item_features(sums, float(tables.mean_log_ratio[0]), around)
+        around = coverage(views.time_ms, sight.horizon, tables.quantiles)
+        return item_features(sight.sums, float(tables.mean_log_ratio[0]), around)
 
     def _fold(self, views: Views) -> Int64:
         return self.user_fold[self.users.table_codes(views.user_ids)[views.user]]
@@ -201,6 +237,10 @@ class Statistics:
         cut = np.full(len(views.user_ids), NEVER)
         cut[users[chosen]] = views.time_ms[(start + moment)[chosen]]
         return cut
+
+
+def _items(tables: Tables) -> ItemTable:
+    return ItemTable(tables.item_total, tables.item_by_fold)
 
 
 def rows_seen(data: Dataset) -> Bool:

@@ -68,7 +68,8 @@ def test_the_property_covers_ties_and_ends(small: Any) -> None:
 
 def _described(data: Dataset) -> tuple[Past, Any]:
     base = np.where(np.arange(5)[None, :] < data.past.segments[:, None], 0.25, 0.0)
-    past = describe_past(data.past, base, np.zeros((len(data.past), 12)), np.zeros(9))
+    known = [(base, np.zeros((len(data.past), 12)))] if len(data.past) else []
+    past = describe_past(data.past, known, np.zeros(9), 5)
     return past, describe(data, past, np.zeros((len(data), 12)))
 
 
@@ -144,7 +145,9 @@ def test_log_watch_ratio(sessions: Dataset) -> None:
 
 def test_a_scaler_standardises_and_clips() -> None:
     values = np.random.default_rng(0).normal(3, 2, (500, 2))
-    scaler = Scaler.of(values)
+    scaler = Scaler.of([values[:7], values[7:300], values[300:]])
+    np.testing.assert_allclose(scaler.mean, values.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(scaler.scale, values.std(axis=0), rtol=1e-5)
     found = scaler(values)
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=0.01)
     np.testing.assert_allclose(found.std(axis=0), 1, atol=0.02)

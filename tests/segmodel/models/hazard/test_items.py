@@ -45,7 +45,8 @@ def test_an_unknown_video_has_nothing(log: tuple[np.ndarray, ...]) -> None:
     video, time_ms, fold, values = log
     # Views of code 0, a video outside the vocabulary, teach nothing.
     mixed = np.where(np.arange(VIEWS) % 4 == 0, 0, video)
-    table, timed = ItemTable.of(mixed, fold, values, VIDEOS, FOLDS), TimedItems(mixed, time_ms, fold, values, FOLDS)
+    table = ItemTable.of(mixed, fold, values, VIDEOS, FOLDS)
+    timed = TimedItems(table, mixed, time_ms, values)
     zero = np.zeros(4, np.int64)
     for f in range(FOLDS + 1):
         assert not table.sums(zero, zero + f).any()
@@ -58,7 +59,7 @@ def test_an_unknown_video_has_nothing(log: tuple[np.ndarray, ...]) -> None:
 
 def test_a_horizon_equals_summing_what_came_before(log: tuple[np.ndarray, ...]) -> None:
     video, time_ms, fold, values = log
-    timed = TimedItems(video, time_ms, fold, values, FOLDS)
+    timed = TimedItems(ItemTable.of(video, fold, values, VIDEOS, FOLDS), video, time_ms, values)
     rng = np.random.default_rng(1)
     asked = rng.integers(1, VIDEOS, 100)
     horizon = int(time_ms.min()) + rng.integers(-5, 65, 100) * 1000
@@ -69,7 +70,8 @@ def test_a_horizon_equals_summing_what_came_before(log: tuple[np.ndarray, ...]) 
 
 def test_never_equals_the_table(log: tuple[np.ndarray, ...]) -> None:
     video, time_ms, fold, values = log
-    table, timed = ItemTable.of(video, fold, values, VIDEOS, FOLDS), TimedItems(video, time_ms, fold, values, FOLDS)
+    table = ItemTable.of(video, fold, values, VIDEOS, FOLDS)
+    timed = TimedItems(table, video, time_ms, values)
     own = np.arange(VIEWS) % (FOLDS + 1)
     np.testing.assert_allclose(
         timed.sums(video, own, np.full(VIEWS, NEVER)), table.sums(video, own), rtol=1e-12, atol=1e-12
