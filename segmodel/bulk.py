@@ -24,8 +24,10 @@ Chosen = TypeVar("Chosen", bound=Choice)
 
 def write_each(
     chosen: Sequence[Chosen], folder: str | Path, suffix: str, write: Callable[[Chosen, Path], None]
-) -> None:
+) -> list[str]:
     """Write a file for each choice into a folder, and ``index.csv`` with all that is known of each.
+
+    A video that cannot be read costs its own files alone: their rows have an ``error`` in place of a ``file``.
 
     Parameters
     ----------
@@ -35,15 +37,32 @@ def write_each(
     suffix : str
         Of the files, such as ``.png``.
     write : function
-        Writes one choice to a path.
+        Writes one choice to a path; its ValueErrors are what can be wrong with a video.
+
+    Returns
+    -------
+    The errors.
+
+    Raises
+    ------
+    ValueError
+        If no file could be written: the first error.
     """
     import pandas as pd
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, errors = [], []
     for number, choice in enumerate(chosen, 1):
-        name = file_name(number, choice.user_id, choice.video_id, suffix)
-        write(choice, folder / name)
-        rows.append({**asdict(choice), "file": name})  # type: ignore[call-overload]  # every choice is a dataclass
+        known = asdict(choice)  # type: ignore[call-overload]  # every choice is a dataclass
+        row = {**known, "file": file_name(number, choice.user_id, choice.video_id, suffix), "error": ""}
+        try:
+            write(choice, folder / row["file"])
+        except ValueError as error:
+            errors.append(str(error))
+            row.update(file="", error=str(error))
+        rows.append(row)
+    if errors and len(errors) == len(rows):
+        raise ValueError(errors[0])
     pd.DataFrame(rows).to_csv(folder / "index.csv", index=False, float_format="%.9g")
+    return errors

@@ -24,6 +24,7 @@ _TAIL = 0.025
 """Of a two-sided 95 % interval."""
 
 _EDL_FPS = 25.0
+_NTSC_SLACK = 1e-4
 _TITLE_LENGTH = 70
 
 
@@ -151,9 +152,14 @@ def write_edl(path: str | Path, video_id: str, found: list[SegmentExits], clip: 
 
 
 def time_code(time_s: float, fps: float) -> str:
-    """``HH:MM:SS:FF`` of the picture at a time; frame numbers run at the next whole rate."""
+    """``HH:MM:SS:FF`` of the picture at a time.
+
+    Frame numbers run at the next whole rate. At NTSC's rates, 1000/1001 of that, they count pictures and so fall behind
+    the clock; any other broken rate is a mean over pictures of unequal length, and the clock counts.
+    """
     base = max(1, round(fps))
-    seconds, frame = divmod(round(time_s * fps), base)
+    rate = fps if abs(fps / base - 1000 / 1001) < _NTSC_SLACK else base
+    seconds, frame = divmod(round(time_s * rate), base)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frame:02d}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,3 +50,9 @@ def asked_pairs(user: str | None, video: str | None, all_users: Path | None, pas
     if user is None or video is None:
         raise click.UsageError("give --user and --video, or --all-users CSV")
     return pairs_of([user], [video], past)
+
+
+def report_errors(errors: Sequence[str], what: str) -> None:
+    """Say how many files of a bulk could not be written, and why the first could not."""
+    if errors:
+        click.echo(f"{len(errors):,} {what} could not be written; the first: {errors[0]}", err=True)

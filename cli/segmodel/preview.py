@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import FILE, reads_run
-from .pairs import asked_pairs, asks_for_pairs
+from .pairs import asked_pairs, asks_for_pairs, report_errors
 
 
 @click.command()
@@ -46,8 +46,9 @@ def preview(
         chosen = list(choose_previews(predict_pairs(opened, features, pairs, extra), seconds))
         target = out or Path("previews" if all_users else "preview.mp4")
         if all_users:
-            write_each(chosen, target, ".mp4", lambda one, path: write_preview(one, features, path, videos))
-            click.echo(f"{len(chosen):,} previews -> {target}/, listed in {target}/index.csv")
+            errors = write_each(chosen, target, ".mp4", lambda one, path: write_preview(one, features, path, videos))
+            click.echo(f"{len(chosen) - len(errors):,} previews -> {target}/, listed in {target}/index.csv")
+            report_errors(errors, "previews")
         else:
             write_preview(chosen[0], features, target, videos)
             click.echo(f"{chosen[0].start_s:.2f} to {chosen[0].end_s:.2f} s -> {target}")

@@ -15,7 +15,7 @@ from .pairs import VIDEOS
 @click.option(
     "--cases", default="auto", show_default=True, metavar="auto|CSV", help="Views to show: user_id and video_id."
 )
-@click.option("--ablation", type=FILE, help="Folder that segmodel ablate wrote.")
+@click.option("--ablation", type=FILE, help="Folder that segmodel ablate wrote; default: ablations/ beside runs/.")
 @click.option(
     "--baselines",
     default="all",

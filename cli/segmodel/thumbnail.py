@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import FILE, reads_run
-from .pairs import asked_pairs, asks_for_pairs
+from .pairs import asked_pairs, asks_for_pairs, report_errors
 
 
 @click.command()
@@ -44,8 +44,9 @@ def thumbnail(
         chosen = list(choose_thumbnails(predict_pairs(opened, features, pairs, extra), features))
         target = out or Path("thumbnails" if all_users else "thumbnail.png")
         if all_users:
-            write_each(chosen, target, ".png", lambda one, path: write_thumbnail(one, features, path, videos))
-            click.echo(f"{len(chosen):,} pictures -> {target}/, listed in {target}/index.csv")
+            errors = write_each(chosen, target, ".png", lambda one, path: write_thumbnail(one, features, path, videos))
+            click.echo(f"{len(chosen) - len(errors):,} pictures -> {target}/, listed in {target}/index.csv")
+            report_errors(errors, "pictures")
         else:
             write_thumbnail(chosen[0], features, target, videos)
             click.echo(f"segment {chosen[0].segment}, picture at {chosen[0].time_s:.2f} s -> {target}")

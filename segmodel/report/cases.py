@@ -19,8 +19,11 @@ from segmodel.report.measure import Measured
 from segmodel.runs import Run
 from segmodel.views import Views
 
-VIDEOS = 12
+VIDEOS = 20
 """Videos shown where nobody names any."""
+
+_NARROW = 9
+"""Segments that fit half a page."""
 
 LEVELS = 9
 """Steps of the colour scale."""
@@ -83,6 +86,11 @@ class Case:
     title: str
     duration_s: float
     viewers: tuple[Viewer, ...]
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the whole width of a page."""
+        return len(self.viewers[0].segments) > _NARROW or len(self.viewers) > 2
 
 
 @dataclass(frozen=True, eq=False)

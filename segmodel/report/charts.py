@@ -77,7 +77,7 @@ def lines_svg(series: Sequence[Sequence[float]], what: str, best: Sequence[int] 
         lambda a, b: [t for t in _ticks(a, b, 6) if t <= b and t == int(t)],
         lambda a, b: ticks,
         lambda v: f"{v:.0f}",
-        lambda v: f"{v:.4g}",
+        lambda v: f"{v:.4g}".replace("-", "−"),
     )
     marks = []
     for number, values in enumerate(series):

@@ -88,7 +88,8 @@ def measure(
 def group_rows(measured: Measured) -> list[GroupRow]:
     """The run by warm and cold videos and users and by number of segments, without groups of no view or of all."""
     own, reference = measured.own, measured.reference
-    user = own.views.user
+    # By id, as the table of models has them, so that both draw the same users.
+    user = own.views.user_ids[own.views.user].astype(str)
     rows = []
     for group, mask in own.groups.items():
         if not mask.any() or (mask.all() and group != "all"):

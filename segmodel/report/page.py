@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -20,14 +19,18 @@ from segmodel.bootstrap import Interval
 from segmodel.comparison import Comparison, Figure
 from segmodel.heldout import BASELINES
 from segmodel.report import charts
-from segmodel.report.cases import LEVELS, RULE, Viewer, auto_cases, named_cases
+from segmodel.report.ablation import find_ablations
+from segmodel.report.cases import LEVELS, RULE, Case, Segment, Viewer, auto_cases, named_cases
 from segmodel.report.facts import gather_facts
 from segmodel.report.measure import Measured, group_rows, measure
 from segmodel.report.strips import strip
 from segmodel.runs import Run
 
-COMPARISON_FILE = "comparison.json"
-"""What `segmodel ablate` writes into its folder."""
+OPEN_CASES = 8
+"""Cases that lie open; the others are unfolded on demand, so that the figures below stay near."""
+
+_LABELLED = 20
+"""Segments up to which each has its time written below."""
 
 _NOT_CURVES = ("epoch", "best", "member")
 
@@ -57,7 +60,7 @@ def write_report(
     videos : path, optional
         Folder of raw videos, for pictures that the store does not keep.
     ablation : path, optional
-        Folder or ``comparison.json`` of `segmodel ablate`; default: the run's own folder, where it has one.
+        What `segmodel ablate` wrote; default: see :func:`segmodel.report.ablation.find_ablations`.
     baselines : sequence of str
 
     Raises
@@ -76,12 +79,13 @@ def write_report(
         rule=None if cases else RULE,
         cases=[(case, strip(store, case.video_id, videos)) for case in chosen],
         levels=LEVELS,
+        open_cases=_open_cases(chosen),
         measured=measured,
         methods=_methods(measured.comparison),
         groups=_groups(measured),
         calibration=_calibration(measured),
         training=_training(run.history),
-        ablation=_ablation(run, ablation),
+        ablations={model: _methods(found) for model, found in find_ablations(run, ablation).items()},
         facts=(facts := gather_facts(measured.held, store)),
         histograms=[
             (charts.histogram_svg(h, what, axis), caption, axis, h)
@@ -109,7 +113,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(number=_number, signed=_signed, percent=_percent, seconds=_seconds)
-    found.globals.update(curve=_curve, survival_at=_survival_at)
+    found.globals.update(curve=_curve, survival_at=_survival_at, time_labels=_time_labels)
     return found
 
 
@@ -119,6 +123,11 @@ def _script() -> dict[str, Markup]:
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
     return {"source": Markup(source), "hash": Markup(digest), "style": Markup(style)}
+
+
+def _open_cases(cases: Sequence[Case]) -> int:
+    """How many lie open: one more where half a row would stay empty."""
+    return OPEN_CASES + sum(not case.wide for case in cases[:OPEN_CASES]) % 2
 
 
 def _headline(measured: Measured) -> dict[str, Any]:
@@ -131,7 +140,15 @@ def _headline(measured: Measured) -> dict[str, Any]:
     verdict = "reference" if measured.name == reference else "unclear"
     if gap.clear:
         verdict = "better" if gap.mean < 0 else "worse"
-    return {"own": own, "reference": table[reference], "name": reference, "gap": gap, "verdict": verdict}
+    ratio = math.exp(-gap.mean)
+    return {
+        "own": own,
+        "reference": table[reference],
+        "name": reference,
+        "gap": gap,
+        "ratio": ratio,
+        "verdict": verdict,
+    }
 
 
 def _methods(comparison: Comparison) -> dict[str, Any]:
@@ -179,26 +196,9 @@ def _training(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
         if all(isinstance(v, float) and math.isfinite(v) for values in series for v in values):
             low = any(word in name for word in ("loss", "nll", "error"))
             best = [values.index(min(values) if low else max(values)) for values in series]
-            found.append((name, charts.lines_svg(series, name, best if name.startswith("valid") else ())))
+            words = name.replace("valid_", "validation ").replace("_", " ")
+            found.append((words, charts.lines_svg(series, words, best if name.startswith("valid") else ())))
     return found
-
-
-def _ablation(run: Run, path: Path | None) -> dict[str, Any] | None:
-    """The comparison that an ablation wrote, where there is one."""
-    if path is not None and path.is_dir():
-        path = path / COMPARISON_FILE
-    if path is None:
-        path = run.folder / COMPARISON_FILE
-        if not path.exists():
-            return None
-    try:
-        content = json.loads(path.read_text())
-        rows: list[dict[str, Any]] = [
-            {k: float("nan") if v is None else v for k, v in row.items()} for row in content["figures"]
-        ]
-        return _methods(Comparison(content["reference"], tuple(Figure(**row) for row in rows)))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, IndexError) as error:
-        raise ValueError(f"{path}: no comparison as `segmodel ablate` writes it: {error}") from error
 
 
 def _interval(figure: Figure) -> Interval:
@@ -219,6 +219,20 @@ def _survival_at(viewer: Viewer, time_s: float) -> float:
             return before + (s.survival - before) * (time_s - s.start_s) / (s.end_s - s.start_s)
         before = s.survival
     return before
+
+
+def _time_labels(segments: Sequence[Segment]) -> list[bool]:
+    """Which segments have the time they begin at below them, so that no two labels meet on a narrow page."""
+    n, duration_s = len(segments), segments[-1].end_s
+    last = f"{_seconds(duration_s)} s"
+    every = 1 if n <= _LABELLED else 2
+    found = []
+    for i, segment in enumerate(segments):
+        # About 7 pixels a letter; the last label stands 14 out of the strip, of the others one half lies on each side.
+        free = (1 - segment.start_s / duration_s) * max(276, 28 * n)
+        needed = 7.2 * len(last) - 14 + 3.6 * len(_seconds(segment.start_s)) + 5
+        found.append(i % every == 0 and (i == 0 or free >= needed))
+    return found
 
 
 def _number(value: float, digits: int) -> str:

@@ -123,6 +123,7 @@ def test_the_edl_by_hand(tmp_path: Path) -> None:
         (10.0, 30000 / 1001, "00:00:10:00"),
         (61.0, 30000 / 1001, "00:01:00:28"),  # picture 1828 of a count that runs at 30
         (1.0, 59.94, "00:00:01:00"),
+        (5.0, 19.62, "00:00:05:00"),  # a mean over unequal pictures: the clock counts
     ],
 )
 def test_time_codes(time_s: float, fps: float, code: str) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import astuple, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import segmodel.report
 from segmodel.comparison import Comparison
+from segmodel.report.ablation import find_ablations
+from segmodel.report.cases import Segment
 from segmodel.report.measure import group_rows, measure
-from segmodel.report.page import write_report
+from segmodel.report.page import _time_labels, write_report
 
 STYLE = (Path(segmodel.report.__file__).parent / "style.css").read_text()
 
@@ -153,6 +156,20 @@ def test_colours_can_be_told_apart(theme: int) -> None:
     assert scale == sorted(scale, reverse=theme == 0)
 
 
+def test_time_labels_never_meet() -> None:
+    """Every segment has one where there is room; the last label, at the end of the video, always has."""
+
+    def labels(duration_s: float) -> list[float]:
+        starts = np.arange(0, duration_s, 5.0)
+        segments = [Segment(s, min(s + 5, duration_s), 0, 0.0, 0.0, 0.0, 0.0) for s in starts.tolist()]
+        return [s.start_s for s, shown in zip(segments, _time_labels(segments), strict=True) if shown]
+
+    assert labels(25.0) == [0, 5, 10, 15, 20]
+    assert labels(25.4) == [0, 5, 10, 15, 20]
+    assert labels(178.7) == [float(s) for s in range(0, 170, 10)]
+    assert labels(3.0) == [0]
+
+
 def test_twenty_cases_stay_under_five_megabytes(world: Any) -> None:
     """Real small pictures weigh about 2 kB; 20 videos of 40 segments must still fit."""
     assert world.page.stat().st_size < 500_000
@@ -178,6 +195,9 @@ def test_the_figures_are_those_of_the_evaluation(world: Any, page: Page) -> None
     table = measured.comparison.table(measured.comparison.cuts[-1])
     gap = table[measured.name]["nll"]
     assert f"{gap.difference:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]".replace("-", "−") in page.text
+    # The same figure stands in both tables, with the same interval.
+    first = group_rows(measured)[0]
+    assert (first.group, astuple(first.gap)) == ("all", pytest.approx((gap.difference, gap.low, gap.high)))
     for row in group_rows(measured):
         assert row.nll == pytest.approx(measured.own.summaries()[row.group]["nll"])
         assert row.gap.mean == pytest.approx(row.nll - row.reference_nll)
@@ -223,6 +243,23 @@ def test_an_ablation_is_shown(world: Any, tmp_path: Path) -> None:
     page = Page(tmp_path / "r.html")
     assert "What each part is worth" in page.text
     assert "no <attention>" in page.text
+
+
+def test_ablations_of_several_models_are_found_beside_the_run(world: Any, tmp_path: Path) -> None:
+    """Those of the run's own log, its own kind first; what somebody made from another log is none of its business."""
+    run = replace(world.run, folder=tmp_path / "runs" / "mine")
+    figures = measure(world.run, world.store, ("random", "duration-position")).comparison.figures
+    for model, fingerprint in (("a", "here"), (run.config.model, "here"), ("other", "elsewhere")):
+        folder = tmp_path / "ablations" / model
+        Comparison("random", figures).write(folder)
+        (folder / "runs" / "full").mkdir(parents=True)
+        logs = {"here": run.data["log_fingerprint"], "elsewhere": "another"}
+        (folder / "runs" / "full" / "data.json").write_text(json.dumps({"log_fingerprint": logs[fingerprint]}))
+    assert list(find_ablations(run, None)) == [run.config.model, "a"]
+    assert list(find_ablations(run, tmp_path / "ablations")) == [run.config.model, "a", "other"]
+    assert find_ablations(world.run, None) == {}
+    with pytest.raises(ValueError, match=r"no comparison\.json of `segmodel ablate`"):
+        find_ablations(run, tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
