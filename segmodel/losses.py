@@ -37,13 +37,17 @@ def intra_video_loss(score: Tensor, segments: Tensor, exit_: Tensor, max_segment
     return torch.where(others, terms, 0.0).sum() / counted.sum().clamp(min=1)
 
 
-def watched_loss(score: Tensor, segments: Tensor, exit_: Tensor) -> Tensor:
-    """Binary cross-entropy per segment: watched past 1, skipped 0, never reached left out; averaged over segments."""
-    segment = torch.arange(score.shape[1], device=score.device)[None, :]
-    reached = (segment <= exit_[:, None]) & (segment < segments[:, None])
-    target = (segment < exit_[:, None]).to(score.dtype)
+def watched_loss(score: Tensor, segments: Tensor, exit_: Tensor, max_segments: int) -> Tensor:
+    """Binary cross-entropy per live slot: 0 where the view ended, 1 for the segments before it and for an end slot
+    that was not reached; segments never reached are left out. Averaged over slots. Arguments as above.
+    """
+    slot = torch.arange(score.shape[1], device=score.device)[None, :]
+    known = live_slots(segments, score.shape[1], max_segments) & (
+        (slot <= exit_[:, None]) | (slot == segments[:, None])
+    )
+    target = (slot != exit_[:, None]).to(score.dtype)
     terms = F.binary_cross_entropy_with_logits(score, target, reduction="none")
-    return torch.where(reached, terms, 0.0).sum() / reached.sum().clamp(min=1)
+    return torch.where(known, terms, 0.0).sum() / known.sum().clamp(min=1)
 
 
 def hazard_loss(logit: Tensor, segments: Tensor, exit_: Tensor) -> Tensor:

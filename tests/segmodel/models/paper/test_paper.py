@@ -144,9 +144,18 @@ def test_intra_video_loss_pushes_hardest_on_the_wrong_slot() -> None:
 
 
 def test_watched_loss_by_hand() -> None:
-    score = torch.tensor([[2.0, -1.0, 9.0]])
-    expected = (math.log1p(math.exp(-2)) + math.log1p(math.exp(-1))) / 2
-    assert watched_loss(score, torch.tensor([3]), torch.tensor([1])).item() == pytest.approx(expected, rel=1e-5)
+    """Watched 1, left 0, never reached left out; the end slot is 1 unless the view was completed."""
+    score = torch.tensor([[2.0, -1.0, 9.0, 0.5], [0.3, 0.7, 9.0, 9.0]])
+
+    def stays(x: float) -> float:
+        return math.log1p(math.exp(-x))
+
+    expected = (stays(2.0) + stays(1.0) + stays(0.5) + stays(0.3) + stays(-0.7)) / 5
+    loss = watched_loss(score, torch.tensor([3, 1]), torch.tensor([1, 1]), max_segments=40)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    # Without an end slot, as in the longest videos, only the two reached segments count.
+    only = watched_loss(score[:1], torch.tensor([3]), torch.tensor([1]), max_segments=3)
+    assert only.item() == pytest.approx((stays(2.0) + stays(1.0)) / 2, rel=1e-5)
 
 
 def test_hazard_loss_is_the_likelihood_of_the_exit() -> None:
