@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av.logging
@@ -78,6 +80,20 @@ def matroska_complaints(damage: Damage) -> Iterator[None]:
     for _, source, message in messages:
         if source.startswith("matroska"):
             damage.note("damaged part of the container", message.strip())
+
+
+def shortfall(format_name: str, path: Path) -> str:
+    """How much of an AVI file is missing by its header's word, in words; empty where nothing is.
+
+    AVI has no timestamps: where a stretch is lost, everything after it moves forward.
+    """
+    if format_name != "avi":
+        return ""
+    with path.open("rb") as file:
+        stated = int.from_bytes(file.read(8)[4:], "little")
+        held = file.seek(0, os.SEEK_END) - 8
+    unknown = (0, 0xFFFFFFFF)  # of a recorder that was cut off, or of a stream
+    return "" if stated in unknown or held >= stated else f"{stated - held:,} bytes are missing"
 
 
 def length_mismatch(stream: VideoStream, packet_count: int, start_s: float, duration_s: float) -> str:

@@ -14,6 +14,7 @@ import av
 
 from segfeat.decode.damage import Damage
 from segfeat.decode.packets import PacketTable
+from segfeat.decode.strict import decode
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -101,11 +102,13 @@ def _run(
         if codec.skip_frame != mode:
             codec.skip_frame = mode  # type: ignore[assignment]
         try:
-            frames = codec.decode(packet)
+            frames, complaint = decode(codec, packet)
             if index == last:
                 frames += codec.decode(None)
         except av.FFmpegError as error:
             raise OffTrack(str(error)) from error
+        if complaint:
+            raise OffTrack(complaint)
         for frame in frames:
             if frame.pts is None or frame.is_corrupt or (latest is not None and frame.pts <= latest):
                 raise OffTrack("a damaged picture, or one out of order")
@@ -126,10 +129,12 @@ def plain_pass(
     latest = -nominal
     for packet in chain(packets, [None]):
         try:
-            frames = codec.decode(packet)
+            frames, complaint = decode(codec, packet)
         except av.FFmpegError as error:
             damage.note("video packet that does not decode", error.strerror or str(error))
             continue
+        if complaint:
+            damage.note("video packet that decodes only in part", complaint)
         for frame in frames:
             if frame.is_corrupt:
                 damage.note("picture that decodes only in part")

@@ -12,13 +12,15 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from segfeat.decode.base import NEAR_S, SLACK_S, Cue, DecodeError, Frame, MediaInfo
+from segfeat.decode.checksums import broken_checksums
 from segfeat.decode.container import choose_audio, choose_text, choose_video, open_container, packets
 from segfeat.decode.damage import Damage
 from segfeat.decode.display import Display, read_display
-from segfeat.decode.integrity import adds_up, length_mismatch, matroska_complaints, unit_length_size
+from segfeat.decode.integrity import adds_up, length_mismatch, matroska_complaints, shortfall, unit_length_size
 from segfeat.decode.packets import read_table
 from segfeat.decode.passes import OffTrack, guided_pass, plain_pass
 from segfeat.decode.sound import read_sound
+from segfeat.decode.strict import strict_codec
 from segfeat.decode.subtitles import read_cues
 from segfeat.types import Float32, Float64, Int64
 
@@ -72,6 +74,10 @@ class PyAVReader:
                 audio_sample_rate=audio.sample_rate if audio else 0,
                 has_subtitles=text is not None,
             )
+            if "matroska" in container.format.name and (count := broken_checksums(path)):
+                self.damage.note("damaged part of the container", f"{count} of its checksums are wrong")
+            if missing := shortfall(container.format.name, path):
+                self.damage.note("the file is shorter than its header says", missing)
             if mismatch := length_mismatch(stream, len(self.table.pts), float(self._start * self._tick), duration_s):
                 self.damage.note("the picture is not as long as its header says", mismatch)
 
@@ -134,9 +140,8 @@ class PyAVReader:
         with open_container(self.path) as container:
             stream = choose_video(container, self.path)
             distinct, repeats = np.unique(targets, return_counts=True)
-            pictures = guided_pass(
-                packets(container, stream, _off_track), stream.codec_context, self.table, distinct.tolist()
-            )
+            source, codec = packets(container, stream, _off_track), strict_codec(stream)
+            pictures = guided_pass(source, codec, self.table, distinct.tolist())
             for (stamp, picture), count in zip(pictures, repeats.tolist(), strict=True):
                 frame = painter.paint(picture, stamp)
                 yield from [frame] * count
@@ -144,6 +149,7 @@ class PyAVReader:
     def _plain(self, times: Float64, painter: _Painter) -> Iterator[Frame | None]:
         if self._stamps is None:
             self._stamps = np.array([stamp for stamp, _ in self._decode_all(self.damage)], np.int64)
+            self._hear_witness()
         choice = self._choose(self._stamps, times)
         remaining = {int(n): int(np.count_nonzero(choice == n)) for n in np.unique(choice)}
         held: dict[int, Frame] = {}
@@ -181,6 +187,15 @@ class PyAVReader:
             stream = choose_video(container, self.path)
             source = packets(container, stream, Damage().note)  # read errors were noted when the table was made
             yield from plain_pass(source, stream.codec_context, self._nominal, damage)
+
+    def _hear_witness(self) -> None:
+        """Note what a stricter decoder refuses; up to the next keyframe it gives no picture at all."""
+        with open_container(self.path) as container:
+            stream = choose_video(container, self.path)
+            codec = strict_codec(stream)
+            if codec is not stream.codec_context:
+                for _ in plain_pass(packets(container, stream, Damage().note), codec, self._nominal, self.damage):
+                    pass
 
 
 class _Painter:

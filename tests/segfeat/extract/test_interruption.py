@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,11 @@ class Extraction:
             assert time.monotonic() < end_s, "waited in vain"
             time.sleep(0.02)
 
+    def last(self, seconds: float) -> None:
+        """Let it run for so long, or to its end."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+
     def signal(self, number: int) -> None:
         """Send a signal to the whole group, as a terminal does."""
         os.killpg(self.process.pid, number)
@@ -88,6 +95,16 @@ class Extraction:
             # python -c BOOT socket parent ...
             if len(arguments) > 4 and b"segfeat.pipeline.worker" in arguments[2]:
                 found += [int(entry.name)] * (arguments[4] == str(self.process.pid).encode())
+        return found
+
+    def shared_memory(self) -> set[str]:
+        """Files of shared memory that it and its decode processes have mapped or open."""
+        found: set[str] = set()
+        for pid in [self.process.pid, *self.workers()]:
+            with suppress(OSError):  # it may end meanwhile
+                found |= set(re.findall(r"/dev/shm/\S+", Path(f"/proc/{pid}/maps").read_text()))
+                links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+                found |= {link for link in links if link.startswith("/dev/shm/")}
         return found
 
     def expect_no_workers(self) -> None:
@@ -160,29 +177,38 @@ def left_in(folder: Path) -> list[str]:
 def test_killed_at_random_moments_it_ends_with_the_same_store(
     copies: Copies, tmp_path: Path, start: Start, uninterrupted: str, content: Callable[[Path], str], kills: int
 ) -> None:
-    folder, shared_memory = copies(*NAMES), set(os.listdir("/dev/shm"))
-    out, moments, finished = tmp_path / "f.h5", random.Random(7), list[str]()
-    for _ in range(kills):
+    """Killed at any moment from the start of the process to its end; whenever one ends by itself, it starts anew."""
+    folder, out, moments = copies(*NAMES), tmp_path / "f.h5", random.Random(7)
+    begun_s = time.monotonic()
+    assert start(folder, out).end()[0] == 0
+    whole_s = time.monotonic() - begun_s
+    killed = stores = 0
+    finished = list[str]()
+    out.unlink()
+    while killed < kills or not out.exists():
         extraction = start(folder, out)
-        extraction.wait_for(lambda: (job_folder(out) / "progress.json").exists())
-        # From the first moment to well after the end of one more shard; more kills, smaller steps.
-        time.sleep(moments.uniform(0.0, 4.0 / kills))
-        if extraction.process.poll() is not None:
-            break
-        extraction.signal(signal.SIGKILL)
-        extraction.end()
+        if killed < kills:
+            extraction.last(moments.uniform(0.0, 1.2 * whole_s))
+        memory = extraction.shared_memory()
+        if killed < kills and extraction.process.poll() is None:
+            extraction.signal(signal.SIGKILL)
+            killed += 1
+        status, said, _ = extraction.end()
         extraction.expect_no_workers()
-        assert set(finished) <= set(extraction.shards())
-        finished = extraction.shards()
-    last = start(folder, out)
-    status, said, _ = last.end()
-    assert status == 0
-    assert content(out) == uninterrupted
-    if finished:  # two videos a shard, of which the last has one
-        kept = sum(2 for _ in finished)
-        assert f"unchanged  {kept} files" in said or f"unchanged  {kept - 1} files" in said
-    assert left_in(tmp_path) == ["f.h5", "videos"]
-    assert set(os.listdir("/dev/shm")) <= shared_memory
+        assert not [name for name in memory if os.path.exists(name)]
+        if status == 0:
+            stores += 1
+            assert content(out) == uninterrupted
+            assert left_in(tmp_path) == ["f.h5", "videos"]
+            [unread] = re.findall(r"unchanged  (\d+) files", said) or ["0"]
+            assert int(unread) >= 2 * len(finished) - 1  # two videos a shard, of which the last has one
+            finished = []
+            if killed < kills:
+                out.unlink()
+        elif not out.exists():
+            assert set(finished) <= set(extraction.shards())
+            finished = extraction.shards()
+    print(f"{killed} kills, {stores} stores finished in between, all the same")
 
 
 def test_workers_die_with_a_parent_that_is_killed_alone(copies: Copies, tmp_path: Path, start: Start) -> None:
