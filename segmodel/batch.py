@@ -182,8 +182,8 @@ def gather_content(
         Distinct segment rows of the store (R,) -> features and validity (R + 1, ...) by modality, where they are not to
         be read from the store.
     """
-    target = _store_rows(data.store, data.views.store_row[rows][:, None], np.arange(mask.shape[1])[None, :], mask)
-    history = _store_rows(data.store, of_past(data.past.store_row, past_row), history_segment, past_row >= 0)
+    target = segment_rows(data.store, data.views.store_row[rows][:, None], np.arange(mask.shape[1])[None, :], mask)
+    history = segment_rows(data.store, of_past(data.past.store_row, past_row), history_segment, past_row >= 0)
     distinct, inverse = np.unique(np.concatenate([target.ravel(), history.ravel()]), return_inverse=True)
     # Row 0 stands for "not in the store", which unique() puts first where it occurs.
     if len(distinct) and distinct[0] == UNKNOWN:
@@ -199,10 +199,13 @@ def gather_content(
     )
 
 
-def _store_rows(
-    store: FeatureStore | None, video: npt.NDArray[Any], segment: npt.NDArray[Any], mask: npt.NDArray[np.bool_]
+def segment_rows(
+    store: FeatureStore | None,
+    video: npt.NDArray[Any],
+    segment: npt.NDArray[Any],
+    mask: npt.NDArray[np.bool_] | bool = True,
 ) -> npt.NDArray[np.int64]:
-    """Segment rows of the store; UNKNOWN where it has no such segment, as when log and file disagree on N."""
+    """Rows of segments in the store; UNKNOWN where it has no such segment, as when log and file disagree on N."""
     shape = np.broadcast_shapes(video.shape, segment.shape)
     if store is None:
         return np.full(shape, UNKNOWN, dtype=np.int64)

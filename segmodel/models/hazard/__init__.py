@@ -3,4 +3,6 @@
 ``rates`` (base hazard by place in the video) -> ``items`` (what other users did with the video) -> ``features`` (the
 user's causal history) -> ``network`` (attention over history and content; the residual on the logit) -> ``user_filter``
 (a closed-form correction from the user's own surprises) -> ``model`` (training, several members, saving).
+
+One user's many candidates take a shorter way through ``stack``, with what ``memory``, ``videos`` and ``states`` keep.
 """

@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from segfeat.types import Float32, Float64, Int64
 from segmodel.dataset import Dataset
-from segmodel.models.hazard.items import COLD, EFFECT, LOG_COUNT
+from segmodel.models.hazard.items import COLD, COVERAGE, EFFECT, LOG_COUNT
 from segmodel.models.hazard.rates import Outcomes, logit
 from segmodel.views import Rows, Views
 
@@ -138,6 +138,10 @@ class Described:
     user: Float64
 
 
+OF_VIDEO = slice(9 + len(_GAP_CENTRES), 9 + len(_GAP_CENTRES) + 6 + COVERAGE)
+"""Columns of ``Described.view`` that the video alone decides; the others, user and moment."""
+
+
 def describe(data: Dataset, past: Past, item: Float64) -> Described:
     """Describe the views of a dataset by what of ``past`` (over ``data.past``) their histories hold.
 
@@ -172,8 +176,7 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
 
     log_gap = _log_seconds(gap)
     soft = [np.where(gap >= 0, expit((log_gap - centre) * 6.0), 0.0) for centre in _GAP_CENTRES]
-    n = views.segments
-    view = np.stack(
+    moment = np.stack(
         [
             log_gap,
             _log_seconds(before),
@@ -184,6 +187,12 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
             np.log1p(np.where(known, end - page, 0)),
             *_hour(views.time_ms).T,
             *soft,
+        ],
+        axis=1,
+    )
+    n = views.segments
+    length = np.stack(
+        [
             np.log(views.picture_s),
             n / 10,
             views.picture_s / views.segment_s - (n - 1),
@@ -193,7 +202,7 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
         ],
         axis=1,
     )
-    return Described(np.concatenate([view, item], axis=1), np.concatenate(running, axis=1))
+    return Described(np.concatenate([moment, length, item], axis=1), np.concatenate(running, axis=1))
 
 
 def segment_features(views: Views, rows: Rows, offset: Float32, width: int) -> Float32:

@@ -95,8 +95,8 @@ def item_features(sums: Float64, mean_log_ratio: float, coverage: Float64) -> Fl
     )
 
 
-EFFECT, LOG_COUNT, COLD = 3, 5, 6
-"""Columns of :func:`item_features` that other features use."""
+EFFECT, LOG_COUNT, COLD, COVERAGE = 3, 5, 6, 8
+"""Columns of :func:`item_features` that other features use; from the last on they tell of the moment, not the video."""
 
 
 def coverage(time_ms: Int64, horizon: Int64, quantiles: Int64) -> Float64:

@@ -13,18 +13,21 @@ import torch
 from torch import Tensor
 
 from segfeat.store import FeatureStore
-from segfeat.types import Float32, Float64
-from segmodel.batch import CONTENT, gather_content
+from segfeat.types import Bool, Float32, Float64
+from segmodel.batch import CONTENT, gather_content, segment_rows
 from segmodel.dataset import HISTORY_VIEWS, Dataset, by_users, of_past
 from segmodel.losses import hazard_loss
 from segmodel.metrics import exit_nll
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
-from segmodel.models.hazard.features import VIEW, Past, Scaler, segment_features
+from segmodel.models.hazard.features import VIEW, Scaler, segment_features
 from segmodel.models.hazard.items import TimedItems
+from segmodel.models.hazard.memory import Memory, Moment
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
+from segmodel.models.hazard.stack import Contents, NetworkStack
 from segmodel.models.hazard.states import SegmentStates
 from segmodel.models.hazard.statistics import Inputs, Statistics, Tables, rows_seen
-from segmodel.models.hazard.user_filter import filter_users, surprise_sums
+from segmodel.models.hazard.user_filter import deviate, deviations, filter_users, surprise_sums
+from segmodel.models.hazard.videos import VideoStates
 from segmodel.prediction import SkipPrediction, from_hazard
 from segmodel.splits import Split
 from segmodel.training import Schedule, one_thread, train_network
@@ -82,7 +85,8 @@ class HazardModel(SegmentModel):
 
     def __init__(self, config: HazardConfig) -> None:
         super().__init__(config)
-        self._remembered: WeakKeyDictionary[Views, dict[int, tuple[Past, Float64]]] = WeakKeyDictionary()
+        self._remembered: WeakKeyDictionary[Views, dict[int, Memory]] = WeakKeyDictionary()
+        self._videos: WeakKeyDictionary[Tables, VideoStates] = WeakKeyDictionary()
         self._states: WeakKeyDictionary[FeatureStore, SegmentStates] = WeakKeyDictionary()
 
     @one_thread()
@@ -90,8 +94,6 @@ class HazardModel(SegmentModel):
         c = self.config
         here = data.store.encoders if data.store is not None else {}
         self.dims = {m: here[m].dim for m in CONTENT if m in c.modalities and m in here}
-        self._states.clear()
-        self._remembered.clear()
         views = data.views
         log_rows = np.sort(np.concatenate([split.train, split.valid, split.test]))
         log = views.take(log_rows)
@@ -119,6 +121,7 @@ class HazardModel(SegmentModel):
         self.training = reference
         self.inside = learner.learn(data.take(spent), means_of=reference)
         self.after = learner.learn(data.take(log_rows), means_of=reference)
+        self._settle()
 
     def _make_statistics(self, user_fold: np.ndarray) -> Statistics:
         c = self.config
@@ -217,14 +220,66 @@ class HazardModel(SegmentModel):
 
     def _hazard(self, part: Dataset, tables: Tables) -> Float64:
         """Hazards (B, S) of whole users."""
-        past, sums = self._remember(part, tables)
-        inputs = self.statistics.inputs(part, tables, past=past)
+        memory = self._remember(part, tables)
+        if _one_moment(part):
+            return self._hazard_of_videos(part, tables, memory)
+        inputs = self.statistics.inputs(part, tables, past=memory.past)
         hazard = self._mean_hazard(self.networks, part, inputs, self._states_of(part.store))
         if not self.config.user_filter:
             return hazard
-        return filter_users(part, hazard, inputs.cold, sums)
+        return filter_users(part, hazard, inputs.cold, memory.surprises)
 
-    def _remember(self, part: Dataset, tables: Tables) -> tuple[Past, Float64]:
+    def _hazard_of_videos(self, part: Dataset, tables: Tables, memory: Memory) -> Float64:
+        """Hazards (B, S) where all views are of one user at one moment, who is read once."""
+
+        def describe(rows: Rows) -> Inputs:
+            return self.statistics.inputs(part.take(rows), tables, past=memory.past)
+
+        views = part.views
+        moment = memory.moment
+        if moment is None or (moment.history, moment.time_ms) != _when(part):
+            moment = memory.moment = self._read_moment(part.take(np.arange(1)), memory, describe(np.arange(1)))
+        video = self.videos.table_codes(views.video_ids)[views.video]
+        if tables not in self._videos:
+            self._videos[tables] = VideoStates(self._stack, self.scalers[0])
+        batch, segment, directions = self._videos[tables].read(views, video, describe)
+        contents = None
+        states = self._states_of(part.store)
+        if states is not None and part.store is not None:
+            target = segment_rows(part.store, views.store_row[batch.owner], segment)
+            slots = torch.from_numpy(states.slots(part.store, np.concatenate([moment.viewed, target])))
+            seen = len(moment.viewed)
+            contents = Contents(states.unit, states.valid, slots[:seen], moment.evidence, slots[seen:])
+        found = self._stack.hazard(moment.user, batch, contents).numpy().astype(np.float64)
+        if self.config.user_filter:
+            found = deviate(found, directions, moment.deviation)
+        hazard = np.zeros((len(part), self.config.max_segments))
+        hazard[batch.owner, segment] = found
+        return hazard
+
+    def _read_moment(self, one: Dataset, memory: Memory, inputs: Inputs) -> Moment:
+        """Everything about the user of a single view that its video does not change."""
+        scale_view, scale_user, _ = self.scalers
+        token, age, there = self._history(one, inputs, np.arange(1))
+        read = (scale_view(inputs.view)[0], scale_user(inputs.user)[0], token[there], age[there])
+        past_row, segment, surprise, weight = self._evidence(one, inputs, np.arange(1))
+        seen = past_row >= 0
+        return Moment(
+            *_when(one),
+            self._stack.user(*(torch.from_numpy(x) for x in read)),
+            segment_rows(one.store, of_past(one.past.store_row, past_row[seen]), segment[seen]),
+            torch.from_numpy(np.stack([surprise[seen], weight[seen]])),
+            deviations(one.history, memory.surprises)[0],
+        )
+
+    def _settle(self) -> None:
+        """Forget all about other weights."""
+        self._stack = NetworkStack(self.networks)
+        self._states.clear()
+        self._videos.clear()
+        self._remembered.clear()
+
+    def _remember(self, part: Dataset, tables: Tables) -> Memory:
         """The past described, and its surprises; kept as long as the caller keeps that past, as a server does.
 
         What is kept must not hold the past itself, or it would never be let go.
@@ -236,7 +291,7 @@ class HazardModel(SegmentModel):
             hazard: np.ndarray = inputs.past.hazard
             if self.config.user_filter:
                 hazard = self._mean_hazard(self.networks, known, inputs, self._states_of(part.store))
-            held[id(tables)] = inputs.past, surprise_sums(part.past, hazard.astype(np.float64), inputs.cold)
+            held[id(tables)] = Memory(inputs.past, surprise_sums(part.past, hazard.astype(np.float64), inputs.cold))
         return held[id(tables)]
 
     def _states_of(self, store: FeatureStore | None) -> SegmentStates | None:
@@ -279,33 +334,17 @@ class HazardModel(SegmentModel):
         states: SegmentStates | None = None,
     ) -> HazardBatch:
         """The batch of the given views; with a generator, a training batch that may lack modalities."""
-        scale_view, scale_user, scale_token = self.scalers
+        scale_view, scale_user, _ = self.scalers
         segments = data.views.segments[rows].astype(np.int64)
         width = int(segments.max())
         mask = np.arange(width)[None, :] < segments[:, None]
-        # Many candidates of one user share a history: it is read and encoded once.
-        shared = len(rows) > 1 and bool((data.history[rows] == data.history[rows[0]]).all())
-        shared = shared and bool((data.views.time_ms[rows] == data.views.time_ms[rows[0]]).all())
-        sources = rows[:1] if shared else rows
-        last = data.last_views[sources]
-        there = last >= 0
-        age_s = np.maximum(data.views.time_ms[sources][:, None] - of_past(data.past.time_ms, last), 0) / 1000.0
-        back = np.broadcast_to(np.arange(HISTORY_VIEWS)[::-1], last.shape)
-        log_age = np.log10(age_s + 1.0)
-        age = np.stack([log_age / 3, np.exp(-back / 5), back / HISTORY_VIEWS, log_age < 3.3], axis=2) * there[..., None]
-        token = scale_token(of_past(inputs.past.token, last)) * there[..., None]
-
+        token, age, there = self._history(data, inputs, rows)
         content = None
-        surprise = weight = np.zeros((len(sources), 0), np.float32)
+        surprise = weight = np.zeros((len(rows), 0), np.float32)
         if self.dims:
-            past_row, segment = data.history_segments(sources)
-            expected = inputs.past.hazard[past_row, segment] if len(data.past) else np.zeros(past_row.shape)
-            left = of_past(data.past.exit, past_row) == segment
-            seen = past_row >= 0
-            surprise = ((left - expected) * seen).astype(np.float32)
-            weight = (expected * (1 - expected) * seen).astype(np.float32)
+            past_row, viewed, surprise, weight = self._evidence(data, inputs, rows)
             read = partial(states.read, data.store) if states and data.store is not None else None
-            content = gather_content(data, rows, mask, past_row, segment, tuple(self.dims), read)
+            content = gather_content(data, rows, mask, past_row, viewed, tuple(self.dims), read)
             if generator is not None:
                 dropped = [m for m in self.dims if generator.random() < self.config.modality_dropout]
                 if len(dropped) < len(self.dims):
@@ -315,8 +354,8 @@ class HazardModel(SegmentModel):
         return HazardBatch(
             view=torch.from_numpy(scale_view(inputs.view[rows])),
             user=torch.from_numpy(scale_user(inputs.user[rows])),
-            token=torch.from_numpy(token.astype(np.float32)),
-            age=torch.from_numpy(age.astype(np.float32)),
+            token=torch.from_numpy(token),
+            age=torch.from_numpy(age),
             token_mask=torch.from_numpy(there),
             segment=torch.from_numpy(segment_features(data.views, rows, offset, width)),
             to_end=torch.from_numpy(np.maximum(segments[:, None] - 1 - np.arange(width)[None, :], 0)),
@@ -327,6 +366,26 @@ class HazardModel(SegmentModel):
             surprise=torch.from_numpy(surprise),
             weight=torch.from_numpy(weight),
         )
+
+    def _history(self, data: Dataset, inputs: Inputs, rows: Rows) -> tuple[Float32, Float32, Bool]:
+        """The last views before the given ones: standardised (B, HISTORY_VIEWS, ·), their age, and which there are."""
+        last = data.last_views[rows]
+        there = last >= 0
+        age_s = np.maximum(data.views.time_ms[rows][:, None] - of_past(data.past.time_ms, last), 0) / 1000.0
+        back = np.broadcast_to(np.arange(HISTORY_VIEWS)[::-1], last.shape)
+        log_age = np.log10(age_s + 1.0)
+        age = np.stack([log_age / 3, np.exp(-back / 5), back / HISTORY_VIEWS, log_age < 3.3], axis=2) * there[..., None]
+        token = self.scalers[2](of_past(inputs.past.token, last)) * there[..., None]
+        return token.astype(np.float32), age.astype(np.float32), there
+
+    def _evidence(self, data: Dataset, inputs: Inputs, rows: Rows) -> tuple[Rows, Rows, Float32, Float32]:
+        """The newest segments viewed before the given views: as row of the past and index, and left - h, h (1 - h)."""
+        past_row, segment = data.history_segments(rows)
+        expected = inputs.past.hazard[past_row, segment] if len(data.past) else np.zeros(past_row.shape)
+        left = of_past(data.past.exit, past_row) == segment
+        seen = past_row >= 0
+        surprise = ((left - expected) * seen).astype(np.float32)
+        return past_row, segment, surprise, (expected * (1 - expected) * seen).astype(np.float32)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         facts = {
@@ -348,8 +407,6 @@ class HazardModel(SegmentModel):
         c = self.config
         self.users, self.videos = Vocabulary(tuple(facts["users"])), Vocabulary(tuple(facts["videos"]))
         self.dims, self.device = facts["dims"], "cpu"
-        self._states.clear()
-        self._remembered.clear()
         view, user, token = facts["widths"]
         self.widths = self._make_widths(view, user, token)
         self.last_ms = arrays["last_ms"]
@@ -362,6 +419,7 @@ class HazardModel(SegmentModel):
             weights = {k: torch.from_numpy(np.array(v)) for k, v in arrays_under(arrays, f"member_{member}").items()}
             network.load_state_dict(weights)
             self.networks.append(network.eval())
+        self._settle()
 
 
 _SCALERS = ("view", "user", "token")
@@ -370,6 +428,17 @@ _SCALERS = ("view", "user", "token")
 def _row_parts(count: int) -> list[Rows]:
     """The numbers up to ``count``, in parts of at most as many as are scored at a time."""
     return np.array_split(np.arange(count), range(_PART_ROWS, count, _PART_ROWS))
+
+
+def _when(data: Dataset) -> tuple[tuple[int, int], int]:
+    """History and time of the first view."""
+    first, end = data.history[0].tolist()
+    return (first, end), int(data.views.time_ms[0])
+
+
+def _one_moment(data: Dataset) -> bool:
+    """Whether all views have the same history and time, as a user's candidates have."""
+    return bool((data.history == data.history[0]).all() and (data.views.time_ms == data.views.time_ms[0]).all())
 
 
 def _renamed(record: Mapping[str, Any], member: int, c: HazardConfig, run: FitRun) -> dict[str, Any]:

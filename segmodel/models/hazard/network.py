@@ -16,6 +16,8 @@ from segmodel.models.hazard.features import SEGMENT_FEATURES
 
 AGE_FEATURES = 4
 
+RESIDUAL_SCALE = 0.3
+
 
 @dataclass(frozen=True)
 class Widths:
@@ -195,7 +197,7 @@ class HazardNetwork(nn.Module):
             columns.append(taste)
             logit = logit + taste @ self.taste_weight
         segment = self.segment(torch.cat(columns, dim=-1))
-        return logit + 0.3 * (self.state(z)[:, None] * segment).sum(dim=-1)
+        return logit + RESIDUAL_SCALE * (self.state(z)[:, None] * segment).sum(dim=-1)
 
     def _taste(self, batch: HazardBatch, content: Content) -> Tensor:
         """(B, S, heads): the mean over the modalities that a segment has, so that missing ones are normal."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segfeat.store import FeatureStore
 from segmodel.models.hazard.network import ContentTaste, HazardNetwork
-from segmodel.views import Rows
+from segmodel.views import UNKNOWN, Rows
 
 CAPACITY = 100_000
 """Segments kept at a time (about 1.2 kB each with three networks and modalities); when full, all are forgotten."""
@@ -20,7 +20,7 @@ _READ_ROWS = 4096
 
 
 class SegmentStates:
-    """Unit vectors of a store's segments by modality, one for each network.
+    """Unit vectors of a store's segments, of every modality and network.
 
     Parameters
     ----------
@@ -29,41 +29,63 @@ class SegmentStates:
     modalities : sequence of str
     segments : int
         Of the store.
+
+    Attributes
+    ----------
+    unit : float32 (slots, modalities, networks, heads, ·)
+        Slot 0 is "no content".
+    valid : bool (slots, modalities)
     """
 
     def __init__(self, networks: Sequence[HazardNetwork], modalities: Sequence[str], segments: int) -> None:
         self._networks, self._modalities = networks, modalities
         self._device = next(networks[0].parameters()).device
-        # Slot 0 is "no content".
-        self._slot = np.zeros(segments, dtype=np.int32)
-        self._met, self._capacity = 0, 0
-        self._unit: dict[str, Tensor] = {}
-        self._valid: dict[str, Tensor] = {}
+        # The last place is that of UNKNOWN, which is -1.
+        self._slot = np.zeros(segments + 1, dtype=np.int64)
+        self._met = 0
+        self._make_room(CAPACITY)
+
+    def slots(self, store: FeatureStore, rows: Rows) -> Rows:
+        """Slots (R,) of segment rows of the store, which may repeat or be UNKNOWN; good until asked again."""
+        slots: Rows = self._slot[rows]
+        new = np.unique(rows[slots == 0])
+        new = new[new != UNKNOWN]
+        if not len(new):
+            return slots
+        if self._met + len(new) >= len(self.unit):
+            new = np.unique(rows[rows != UNKNOWN])
+            self._slot[:] = 0
+            self._make_room(max(CAPACITY, len(new)))
+        for start in range(0, len(new), _READ_ROWS):
+            self._meet(store, new[start : start + _READ_ROWS])
+        slots = self._slot[rows]
+        return slots
 
     def read(self, store: FeatureStore, rows: Rows) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """States (R + 1, networks, heads, ·) and validity (R + 1,) of R distinct rows by modality; row 0: nothing."""
-        new = rows[self._slot[rows] == 0]
-        if self._met + len(new) > self._capacity or not self._unit:
-            self._slot[:] = 0
-            self._met, self._unit, new = 0, {}, rows
-            self._capacity = max(CAPACITY, len(rows))
-            self._meet(store, rows[:0])
-        for start in range(0, len(new), _READ_ROWS):
-            self._meet(store, new[start : start + _READ_ROWS])
-        slot = torch.from_numpy(np.concatenate([[0], self._slot[rows]]))
-        return {m: x[slot] for m, x in self._unit.items()}, {m: x[slot] for m, x in self._valid.items()}
+        slots = torch.from_numpy(self.slots(store, np.concatenate([[UNKNOWN], rows])))
+        unit, valid = self.unit[slots], self.valid[slots]
+        return {m: unit[:, i] for i, m in enumerate(self._modalities)}, {
+            m: valid[:, i] for i, m in enumerate(self._modalities)
+        }
 
+    def _make_room(self, capacity: int) -> None:
+        kinds = len(self._modalities)
+        taste = cast(ContentTaste, self._networks[0].taste[self._modalities[0]])
+        shape = (len(self._networks), taste.heads, taste.project.out_features // taste.heads)
+        # Zeros take up memory only once they are written over.
+        self.unit = torch.zeros(capacity + 1, kinds, *shape)
+        self.valid = torch.zeros(capacity + 1, kinds, dtype=torch.bool)
+        self._met = 0
+
+    @torch.no_grad()
     def _meet(self, store: FeatureStore, rows: Rows) -> None:
-        first = self._met + 1
-        for modality in self._modalities:
+        slots = slice(self._met + 1, self._met + 1 + len(rows))
+        for i, modality in enumerate(self._modalities):
             values, valid = store.gather(modality, rows)
-            tastes = [cast(ContentTaste, network.eval().taste[modality]) for network in self._networks]
             features = torch.from_numpy(values).to(self._device)
-            unit = torch.stack([taste.units(features) for taste in tastes], dim=1).cpu()
-            if modality not in self._unit:
-                self._unit[modality] = torch.zeros(self._capacity + 1, *unit.shape[1:])
-                self._valid[modality] = torch.zeros(self._capacity + 1, dtype=torch.bool)
-            self._unit[modality][first : first + len(rows)] = unit
-            self._valid[modality][first : first + len(rows)] = torch.from_numpy(valid)
-        self._slot[rows] = np.arange(first, first + len(rows))
+            for k, network in enumerate(self._networks):
+                self.unit[slots, i, k] = cast(ContentTaste, network.eval().taste[modality]).units(features).cpu()
+            self.valid[slots, i] = torch.from_numpy(valid)
+        self._slot[rows] = np.arange(slots.start, slots.stop)
         self._met += len(rows)

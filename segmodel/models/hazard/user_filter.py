@@ -12,7 +12,8 @@ from scipy.special import expit
 from segfeat.types import Bool, Float64
 from segmodel.dataset import Dataset
 from segmodel.models.hazard.rates import Outcomes, logit
-from segmodel.views import Views
+from segmodel.survival import Array
+from segmodel.views import Rows, Views
 
 FILTER_VIEWS = 300
 """A filter looks at this many of the newest views, which bounds its cost."""
@@ -23,10 +24,9 @@ _LEVEL, _PLACE, _COLD, _SLOPE = 0.15, 0.2, 0.2, 0.1
 """Prior standard deviations, in logits: everywhere, at one place of a video, on unknown videos, per logit of hazard."""
 
 
-def directions(views: Views, hazard: Float64, cold: Bool) -> Float64:
-    """(V, S, 10) directions in which a user may deviate, scaled by their prior standard deviations."""
-    s, n = np.arange(hazard.shape[1])[None, :], views.segments[:, None]
-    to_end, cold = n - 1 - s, cold[:, None]
+def place_directions(s: Array, n: Array, cold: Bool) -> Float64:
+    """(..., 9) directions that the place in the video decides, of segments ``s`` of videos with ``n``; broadcast."""
+    to_end = n - 1 - s
     scaled = (
         (s < n, _LEVEL),
         ((s == 0) & (to_end > 0) & (n <= 4), _PLACE),
@@ -37,9 +37,14 @@ def directions(views: Views, hazard: Float64, cold: Bool) -> Float64:
         (to_end == 0, _PLACE),
         (cold & (s == 0), _COLD),
         (cold & (s > 0), _COLD),
-        (np.clip(logit(hazard) + 2.0, -3.0, 3.0), _SLOPE),
     )
-    return np.stack([np.broadcast_to(x, hazard.shape) * scale for x, scale in scaled], axis=2)
+    return np.stack([np.broadcast_to(x, to_end.shape) * scale for x, scale in scaled], axis=-1)
+
+
+def directions(views: Views, hazard: Float64, cold: Bool) -> Float64:
+    """(V, S, 10) directions in which a user may deviate, scaled by their prior standard deviations."""
+    place = place_directions(np.arange(hazard.shape[1])[None, :], views.segments[:, None], cold[:, None])
+    return np.concatenate([place, _slope(logit(hazard))[..., None]], axis=2)
 
 
 def surprise_sums(past: Views, hazard: Float64, cold: Bool) -> Float64:
@@ -76,12 +81,28 @@ def filter_users(data: Dataset, hazard: Float64, cold: Bool, sums: Float64) -> F
     sums : float (P + 1, 110)
         :func:`surprise_sums` of ``data.past``.
     """
-    # Many candidates of one user share a history, and so one solution.
-    distinct, which = np.unique(data.history, axis=0, return_inverse=True)
-    first, end = distinct.T
-    seen = sums[end] - sums[np.maximum(first, end - FILTER_VIEWS)]
-    precision = seen[:, DIRECTIONS:].reshape(-1, DIRECTIONS, DIRECTIONS) + np.eye(DIRECTIONS)
-    b = np.linalg.solve(precision, seen[:, :DIRECTIONS, None])[which.ravel()]
-    shift = np.matmul(directions(data.views, hazard, cold), b)[..., 0]
+    b = deviations(data.history, sums)
+    shift = np.matmul(directions(data.views, hazard, cold), b[..., None])[..., 0]
     corrected: Float64 = expit(logit(hazard) + shift)
     return np.where(np.arange(hazard.shape[1])[None, :] < data.views.segments[:, None], corrected, 0.0)
+
+
+def deviations(history: Rows, sums: Float64) -> Float64:
+    """How the users of some histories (V, 2) deviate: b (V, 10)."""
+    first, end = history.T
+    seen = sums[end] - sums[np.maximum(first, end - FILTER_VIEWS)]
+    precision = seen[:, DIRECTIONS:].reshape(-1, DIRECTIONS, DIRECTIONS) + np.eye(DIRECTIONS)
+    b: Float64 = np.linalg.solve(precision, seen[:, :DIRECTIONS, None])[..., 0]
+    return b
+
+
+def deviate(hazard: Float64, place: Array, b: Float64) -> Float64:
+    """Hazards (T,) corrected for one user, whose b (10,) it is; ``place`` (T, 9) is :func:`place_directions`."""
+    odds = logit(hazard)
+    corrected: Float64 = expit(odds + place @ b[:-1] + _slope(odds) * b[-1])
+    return corrected
+
+
+def _slope(odds: Float64) -> Float64:
+    """The direction that the hazard itself decides."""
+    return np.clip(odds + 2.0, -3.0, 3.0) * _SLOPE
