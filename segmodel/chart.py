@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from segmodel.comparison import Comparison, Figure
@@ -15,7 +15,9 @@ _LABEL, _PANEL, _ROW, _TOP, _GAP = 230, 240, 26, 58, 40
 _BETTER_IS_LESS = ("nll",)
 
 
-def differences_svg(comparison: Comparison, cut: str | None = None, group: str = "all") -> str:
+def differences_svg(
+    comparison: Comparison, cut: str | None = None, group: str = "all", headlines: Mapping[str, str] = HEADLINES
+) -> str:
     """One panel per headline metric: a dot per model at its difference to the reference, a bar for its interval.
 
     Parameters
@@ -24,11 +26,12 @@ def differences_svg(comparison: Comparison, cut: str | None = None, group: str =
     cut : str, optional
         All cuts together where absent.
     group : str
+    headlines : metric -> title
     """
     cut = cut or comparison.cuts[-1]
     table = comparison.table(cut, group)
     models = [m for m in table if m != comparison.reference]
-    metrics = [name for name in HEADLINES if table[comparison.reference][name].views]
+    metrics = [name for name in headlines if table[comparison.reference][name].views]
     height = _TOP + _ROW * len(models) + 32
     width = _LABEL + (_PANEL + _GAP) * len(metrics)
     parts = [
@@ -41,18 +44,19 @@ def differences_svg(comparison: Comparison, cut: str | None = None, group: str =
     parts += [_text(_LABEL - 20, _row(i) + 4, model, "end") for i, model in enumerate(models)]
     for k, metric in enumerate(metrics):
         left = _LABEL + k * (_PANEL + _GAP)
-        parts += _panel(left, metric, [table[m][metric] for m in models], height)
+        title = f"{headlines[metric]} ({'less' if metric in _BETTER_IS_LESS else 'more'} is better)"
+        parts += _panel(left, title, metric, [table[m][metric] for m in models if metric in table[m]], height)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _panel(left: int, metric: str, figures: Sequence[Figure], height: int) -> list[str]:
+def _panel(left: int, title: str, metric: str, figures: Sequence[Figure], height: int) -> list[str]:
     ticks = _ticks([v for f in figures for v in (f.difference, f.low, f.high) if not math.isnan(v)])
     less = metric in _BETTER_IS_LESS
 
     def x(value: float) -> float:
         return left + _PANEL * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
-    parts = [_text(left + _PANEL / 2, 40, f"{HEADLINES[metric]} ({'less' if less else 'more'} is better)", "middle")]
+    parts = [_text(left + _PANEL / 2, 40, title, "middle")]
     for tick in ticks:
         colour = "#888" if tick == 0 else "#e4e4e4"
         parts.append(

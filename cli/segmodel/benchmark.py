@@ -8,6 +8,7 @@ from ..lazy import LazyGroup
 
 COMMANDS = {
     "skip": ".segmodel.benchmark_skip:skip",
+    "recommend": ".segmodel.benchmark_recommend:recommend",
 }
 
 

@@ -56,7 +56,8 @@ def skip(
     segmodel benchmark skip feats.h5 --systems sasrec,dien,paper-id,hazard-id --seeds 5
     """
     from segmodel.benchmark.budget import BUDGETS
-    from segmodel.benchmark.skip import make_plan, run_skip
+    from segmodel.benchmark.plan import make_plan
+    from segmodel.benchmark.skip import run_skip
     from segmodel.benchmark.systems import chosen
     from segmodel.benchmark.table import PROTOCOLS, skip_tables
 
@@ -68,8 +69,8 @@ def skip(
     if logs:
         options["interactions"] = [str(path) for path in logs]
     picked = chosen(systems)
-    plan = make_plan(store, picked, replace(BUDGETS[budget], **given), out, options, device)
-    tables = skip_tables(picked, run_skip(plan, jobs, _say), names)
+    plan = make_plan(store, replace(BUDGETS[budget], **given), out, options, device)
+    tables = skip_tables(picked, run_skip(plan, picked, jobs, _say), names)
     tables.write(out)
     click.echo(tables.markdown(), nl=False)
     click.echo(f"\n-> {out}/skip.md, .csv, .json, .svg")

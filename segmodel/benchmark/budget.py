@@ -23,18 +23,28 @@ class Budget:
     seeds : int
     epochs, patience : int
         Most that a fit may have, whatever the model's own limits.
+    folds : int
+        Of cross-fitted interest, in the recommendation benchmark; 1 fits it once, the plain way.
     """
 
     trials: int
     seeds: int
     epochs: int
     patience: int
+    folds: int = 1
 
 
 BUDGETS: Mapping[str, Budget] = {
     "small": Budget(trials=2, seeds=2, epochs=10, patience=4),
     "default": Budget(trials=8, seeds=3, epochs=60, patience=8),
 }
+"""Of the skip benchmark."""
+
+RECOMMEND_BUDGETS: Mapping[str, Budget] = {
+    "small": Budget(trials=2, seeds=2, epochs=5, patience=1, folds=2),
+    "default": Budget(trials=8, seeds=3, epochs=30, patience=4, folds=5),
+}
+"""Of the recommendation benchmark, whose networks are at their best after few epochs, and which has many more fits."""
 
 Space = Mapping[str, Sequence[Any]]
 

@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segmodel.view_metrics import ViewMetrics
+from segmodel.models.base import Arrays
 
 REVISION = 1
 """Counts up when older cells may no longer be used, because a system or a metric has changed."""
@@ -45,9 +45,14 @@ class Cell:
         text = json.dumps({**asdict(self), "revision": REVISION}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def file_name(self) -> str:
+        """Under which its outcome lies in a folder."""
+        return f"{self.system}-seed-{self.seed}-{self.fingerprint}.npz"
+
     def path(self, folder: Path) -> Path:
         """Where its outcome lies."""
-        return folder / f"{self.system}-seed-{self.seed}-{self.fingerprint}.npz"
+        return folder / self.file_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,42 +65,59 @@ class Outcome:
         The score that trials are judged by, higher is better; -inf where the fit failed.
     seconds : float
         Fitting and predicting.
-    metrics : ViewMetrics or None
-        Of the test views; None where the fit failed.
+    arrays : name -> array
+        What was measured or predicted; empty where the fit failed.
     failure : str
-        Why it failed.
+        Why it failed; empty where it did not.
     """
 
     valid: float
     seconds: float
-    metrics: ViewMetrics | None = None
+    arrays: Arrays = field(default_factory=dict)
     failure: str = ""
 
     def write(self, cell: Cell, folder: Path) -> None:
         """Write the cell's file; it appears whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
         facts = {"cell": asdict(cell), "valid": self.valid, "seconds": self.seconds, "failure": self.failure}
-        arrays = {f.name: getattr(self.metrics, f.name) for f in fields(ViewMetrics)} if self.metrics else {}
+        arrays: dict[str, Any] = {**self.arrays, "facts": np.array(json.dumps(facts))}
         path = cell.path(folder)
         temporary = path.with_name(f"{path.stem}.{os.getpid()}.writing")
         with temporary.open("wb") as file:
-            np.savez_compressed(file, facts=np.array(json.dumps(facts)), **arrays)
+            np.savez_compressed(file, **arrays)
         os.replace(temporary, path)
 
 
 def read_outcome(cell: Cell, folder: Path) -> Outcome | None:
     """The outcome of a cell if it has been computed."""
     path = cell.path(folder)
-    if not path.exists():
-        return None
+    return read_cell(path) if path.exists() else None
+
+
+def read_cell(path: Path) -> Outcome:
+    """The outcome in a file.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             facts = json.loads(str(file["facts"]))
             arrays = {name: file[name] for name in file.files if name != "facts"}
-            return Outcome(
-                facts["valid"], facts["seconds"], ViewMetrics(**arrays) if arrays else None, facts["failure"]
-            )
+            return Outcome(facts["valid"], facts["seconds"], arrays, facts["failure"])
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path}: no cell of a benchmark ({error}); delete it, and it will be computed again"
         ) from error
+
+
+def best_trial(cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> Cell:
+    """The cell that validation likes best, given outcomes by fingerprint."""
+    return max(cells, key=lambda c: outcomes[c.fingerprint].valid)
+
+
+def with_seeds(cell: Cell, seeds: int) -> list[Cell]:
+    """The same cell with the seeds 0 .. ``seeds`` - 1."""
+    return [replace(cell, seed=seed) for seed in range(seeds)]

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from segmodel.benchmark.markdown import gap, markdown_table, mean, plain_settings
 from segmodel.benchmark.skip import Found
 from segmodel.benchmark.systems import BASELINE_FAMILIES, System
-from segmodel.bootstrap import Interval
 from segmodel.comparison import Comparison, Figure
 from segmodel.evaluate import jsonable
 from segmodel.figures import compare_outcomes
@@ -110,21 +110,17 @@ class SkipTables:
             if figures is None:
                 rows.append([system.family, system.name, *["–"] * len(columns), self.found.absent[system.name]])
                 continue
-            cells = [_mean(figures[metric]) for metric in columns.values()]
-            rows.append([system.family, system.name, *cells, _gap(figures[f"{protocol}_ndcg@5"])])
-        return _markdown(rows)
+            cells = [mean(figures[metric]) for metric in columns.values()]
+            rows.append([system.family, system.name, *cells, gap(figures[f"{protocol}_ndcg@5"])])
+        return markdown_table(rows)
 
     def _settings(self) -> str:
         rows = [["system", "chosen on validation", "seconds, all fits"]]
         for system in self.systems:
             chosen = self.found.settings.get(system.name)
-            text = (
-                ", ".join(f"{k}={_plain(v)}" for k, v in chosen.items() if k != "max_segments")
-                if chosen is not None
-                else "–"
-            )
+            text = plain_settings(chosen, ("max_segments",))
             rows.append([system.name, text, f"{self.found.seconds.get(system.name, 0.0):.0f}"])
-        return "## Settings\n\n" + _markdown(rows)
+        return "## Settings\n\n" + markdown_table(rows)
 
 
 def skip_tables(systems: Sequence[System], found: Found, protocols: Sequence[str] = PROTOCOLS) -> SkipTables:
@@ -147,40 +143,18 @@ def skip_tables(systems: Sequence[System], found: Found, protocols: Sequence[str
 
 def _best_baseline(systems: Sequence[System], found: Found, protocol: str) -> str:
     """The baseline with the highest NDCG@5; the best of all where no baseline takes part."""
-    mean: dict[str, float] = {}
+    score: dict[str, float] = {}
     for system in systems:
         seeds = [e.metrics.summary()[f"{protocol}_ndcg@5"] for e in found.evaluations.get(system.name, ())]
         if seeds:
-            mean[system.name] = sum(seeds) / len(seeds)
-    if all(math.isnan(v) for v in mean.values()):
+            score[system.name] = sum(seeds) / len(seeds)
+    if all(math.isnan(v) for v in score.values()):
         raise ValueError(f"no test view counts under the {protocol} protocol")
-    baselines = [s.name for s in systems if s.family in BASELINE_FAMILIES and s.name in mean]
-    return max(baselines or mean, key=lambda name: mean[name])
+    baselines = [s.name for s in systems if s.family in BASELINE_FAMILIES and s.name in score]
+    return max(baselines or score, key=lambda name: score[name])
 
 
 def _columns(protocol: str) -> dict[str, str]:
     """Title -> metric. The log-likelihood counts all views, so it stands where all are ranked."""
     ranking = {title: f"{protocol}_{metric}" for title, metric in _RANKING.items()}
     return {**ranking, "NLL": "nll"} if protocol == "paper" else ranking
-
-
-def _mean(figure: Figure) -> str:
-    if math.isnan(figure.mean):
-        return "–"
-    return f"{figure.mean:.4f}" + (f" ± {figure.std:.4f}" if figure.std > 0 else "")
-
-
-def _gap(figure: Figure) -> str:
-    if math.isnan(figure.difference):
-        return "–"
-    star = "*" if Interval(figure.difference, figure.low, figure.high).clear else ""
-    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]{star}"
-
-
-def _plain(value: Any) -> str:
-    return "+".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    first, *others = ("| " + " | ".join(row) + " |" for row in rows)
-    return "\n".join([first, "|" + "---|" * len(rows[0]), *others])

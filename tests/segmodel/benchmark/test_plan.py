@@ -12,7 +12,6 @@ from segmodel.benchmark.budget import BUDGETS, SPACES, Budget, trials, within
 from segmodel.benchmark.cells import Cell, Outcome, read_outcome
 from segmodel.benchmark.systems import SYSTEMS, chosen
 from segmodel.models import MODELS, make_model, model_class
-from segmodel.view_metrics import ViewMetrics
 
 CELL = Cell("sasrec", "sasrec", {"d": 8}, 0, {"log": "abc", "split": "temporal"})
 
@@ -90,21 +89,21 @@ def test_a_fingerprint_sees_everything() -> None:
 
 
 def test_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
-    numbers = {f.name: np.array([1.0, np.nan, 3.0]) for f in fields(ViewMetrics)}
-    metrics = ViewMetrics(**{**numbers, "completed": np.array([True, False, True]), "left_first": np.zeros(3, bool)})
+    arrays = {"nll": np.array([1.0, np.nan, 3.0]), "completed": np.array([True, False, True])}
     assert read_outcome(CELL, tmp_path) is None
-    Outcome(0.25, 1.5, metrics).write(CELL, tmp_path)
+    Outcome(0.25, 1.5, arrays).write(CELL, tmp_path)
     found = read_outcome(CELL, tmp_path)
     assert found is not None
     assert (found.valid, found.seconds, found.failure) == (0.25, 1.5, "")
-    assert found.metrics is not None
-    for f in fields(ViewMetrics):
-        np.testing.assert_array_equal(getattr(found.metrics, f.name), getattr(metrics, f.name))
+    assert set(found.arrays) == set(arrays)
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], values)
+        assert found.arrays[name].dtype == values.dtype
     failed = replace(CELL, seed=5)
     Outcome(-np.inf, 0.0, failure="no loss").write(failed, tmp_path)
     found = read_outcome(failed, tmp_path)
     assert found is not None
-    assert (found.valid, found.metrics, found.failure) == (-np.inf, None, "no loss")
+    assert (found.valid, found.arrays, found.failure) == (-np.inf, {}, "no loss")
     assert not list(tmp_path.glob("*.writing"))
 
 

@@ -18,7 +18,9 @@ from segfeat.store import StoreHeader
 from segfeat.types import VideoFeatures
 from segmodel.benchmark import skip
 from segmodel.benchmark.budget import Budget
-from segmodel.benchmark.skip import make_plan, run_skip
+from segmodel.benchmark.cells import Cell, Outcome
+from segmodel.benchmark.plan import Opened, make_plan
+from segmodel.benchmark.skip import SkipBench, run_skip
 from segmodel.benchmark.systems import chosen
 from segmodel.benchmark.table import skip_tables
 from segmodel.models.positions import UserPosition
@@ -29,49 +31,29 @@ NAMES = "random,user-position,duration-position,widedeep,freedom"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = np.random.default_rng(0)
-    users, each, videos = 10, 20, 25
-    duration_ms, video = rng.integers(3_000, 30_000, videos), rng.integers(0, videos, users * each)
-    log = Interactions(
-        user_ids=np.array([f"u{i}" for i in range(users)], dtype=object),
-        video_ids=np.array([f"v{i}" for i in range(videos)], dtype=object),
-        user=np.repeat(np.arange(users, dtype=np.int32), each),
-        video=video.astype(np.int32),
-        time_ms=np.tile(np.arange(each), users) * 1000,
-        watch_ms=rng.integers(1, 35_000, users * each),
-        duration_ms=duration_ms[video],
-    )
-    path = tmp_path_factory.mktemp("skip") / "feats.h5"
-    empty = [VideoFeatures(f"v{i}", ms / 1000, segment_spans(ms / 1000), {}, {}) for i, ms in enumerate(duration_ms)]
-    write_store(path, StoreHeader(5.0, {}, {}), empty, interactions=log)
-    return path
-
-
-@pytest.fixture(scope="module")
 def found(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, skip.Found]:
     folder = tmp_path_factory.mktemp("done")
-    return folder, run_skip(make_plan(store, chosen(NAMES), TINY, folder))
+    return folder, run_skip(make_plan(store, TINY, folder), chosen(NAMES))
 
 
 @pytest.fixture
 def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the systems that are really fitted."""
     fitted: list[str] = []
-    before = skip.fit_cell
+    before = SkipBench.fit
 
-    def fit(*arguments: object) -> object:
-        fitted.append(arguments[2].system)  # type: ignore[attr-defined]
-        return before(*arguments)  # type: ignore[arg-type]
+    def fit(self: SkipBench, opened: Opened, cell: Cell) -> Outcome:
+        fitted.append(cell.system)
+        return before(self, opened, cell)
 
-    monkeypatch.setattr(skip, "fit_cell", fit)
+    monkeypatch.setattr(SkipBench, "fit", fit)
     return fitted
 
 
 def test_what_is_finished_is_not_done_again(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
     folder, before = found
     lines: list[str] = []
-    again = run_skip(make_plan(store, chosen(NAMES), TINY, folder), progress=lines.append)
+    again = run_skip(make_plan(store, TINY, folder), chosen(NAMES), progress=lines.append)
     assert count_fits == []
     assert lines == ["7 of 7 fits are there already", "4 of 4 fits are there already"]
     assert again.settings == before.settings
@@ -83,18 +65,17 @@ def test_what_is_finished_is_not_done_again(store: Path, found: tuple[Path, skip
 def test_only_what_is_missing_is_done(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
     folder, _ = found
     next((folder / "cells").glob("widedeep-seed-1-*.npz")).unlink()
-    run_skip(make_plan(store, chosen(NAMES), TINY, folder))
+    run_skip(make_plan(store, TINY, folder), chosen(NAMES))
     assert count_fits == ["widedeep"]
     # One more seed is one more fit for each of four systems.
     count_fits.clear()
-    run_skip(make_plan(store, chosen(NAMES), replace(TINY, seeds=3), folder))
+    run_skip(make_plan(store, replace(TINY, seeds=3), folder), chosen(NAMES))
     assert sorted(count_fits) == ["duration-position", "random", "user-position", "widedeep"]
 
 
 def test_other_data_are_other_cells(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
     folder, _ = found
-    plan = make_plan(store, chosen("random"), TINY, folder, {"train_share": 0.7})
-    run_skip(plan)
+    run_skip(make_plan(store, TINY, folder, {"train_share": 0.7}), chosen("random"))
     assert count_fits == ["random"] * 2
 
 
@@ -107,12 +88,12 @@ def test_validation_chooses_among_the_trials(store: Path, tmp_path: Path, monkey
         return replace(found, leave_score=-found.leave_score) if self.config.prior_views == 1.0 else found
 
     monkeypatch.setattr(UserPosition, "predict", predict)
-    result = run_skip(make_plan(store, chosen("user-position"), TINY, tmp_path))
+    result = run_skip(make_plan(store, TINY, tmp_path), chosen("user-position"))
     assert result.settings["user-position"]["prior_views"] != 1.0
 
 
 def test_worker_processes_find_the_same(store: Path, found: tuple[Path, skip.Found], tmp_path: Path) -> None:
-    result = run_skip(make_plan(store, chosen("user-position,duration-position"), TINY, tmp_path), jobs=2)
+    result = run_skip(make_plan(store, TINY, tmp_path), chosen("user-position,duration-position"), jobs=2)
     for name in ("user-position", "duration-position"):
         for one, other in zip(result.evaluations[name], found[1].evaluations[name], strict=True):
             np.testing.assert_allclose(one.metrics.nll, other.metrics.nll, rtol=1e-5)
@@ -126,11 +107,11 @@ def test_a_system_that_fails_stands_with_its_reason(
 
     monkeypatch.setattr(UserPosition, "fit", fit)
     systems = chosen("user-position,duration-position")
-    result = run_skip(make_plan(store, systems, TINY, tmp_path))
+    result = run_skip(make_plan(store, TINY, tmp_path), systems)
     assert result.absent == {"user-position": "the training loss is nan"}
     assert "the training loss is nan" in skip_tables(systems, result).markdown()
     with pytest.raises(ValueError, match="no system could be fitted"):
-        skip_tables(systems[:1], run_skip(make_plan(store, systems[:1], TINY, tmp_path)))
+        skip_tables(systems[:1], run_skip(make_plan(store, TINY, tmp_path), systems[:1]))
 
 
 def test_nothing_to_test_on_is_an_error(tmp_path: Path, make_log: Callable[..., Interactions]) -> None:
@@ -138,7 +119,7 @@ def test_nothing_to_test_on_is_an_error(tmp_path: Path, make_log: Callable[..., 
     path = tmp_path / "feats.h5"
     write_store(path, StoreHeader(5.0, {}, {}), [VideoFeatures("x", 9.0, segment_spans(9.0), {}, {})], interactions=log)
     with pytest.raises(ValueError, match="no view to validate on"):
-        run_skip(make_plan(path, chosen("random"), TINY, tmp_path))
+        run_skip(make_plan(path, TINY, tmp_path), chosen("random"))
 
 
 def test_tables(found: tuple[Path, skip.Found], tmp_path: Path) -> None:

@@ -1,0 +1,248 @@
+"""The recommendation benchmark: effective views from weighed segments (Table 4 of the paper).
+
+Three kinds of cells. *Interest*: a system of the skip benchmark fitted on where users leave, asked about every view;
+each is fitted once a seed and serves all backbones. *Trials*: a backbone's settings, tried in the mode Video. *Modes*:
+the backbone with those settings and each way to weigh segments.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from segfeat.types import Bool, Float64
+from segmodel.benchmark.budget import trials
+from segmodel.benchmark.cells import Cell, Outcome, best_trial, read_cell, with_seeds
+from segmodel.benchmark.modes import DIRECT, MODES, REFERENCE, Mode
+from segmodel.benchmark.plan import Opened, Plan, open_views
+from segmodel.benchmark.pool import Bench, Progress, compute, silent
+from segmodel.benchmark.systems import SYSTEMS
+from segmodel.metrics import PROBABILITY_FLOOR
+from segmodel.models import make_model
+from segmodel.models.base import FitRun
+from segmodel.recommend.direct import effective_probability, interest_survival
+from segmodel.recommend.effective import EffectiveViews
+from segmodel.recommend.interest import known_interest
+from segmodel.recommend.segrec import SegRec
+from segmodel.recommend.weights import INTEREST, VIDEO
+from segmodel.views import Views
+
+_INTEREST_CELL = "interest-"
+_FOLDS, _SOURCE, _WEIGHING = "folds", "interest", "weighing"
+"""Keys that cells have beside the settings of their model."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recommended:
+    """Outcomes of the benchmark.
+
+    Attributes
+    ----------
+    views : Views
+        The test views.
+    effective : bool (B,)
+    probability : backbone -> mode -> one float (B,) per seed
+        P(effective).
+    settings : backbone -> settings
+        Those that validation chose.
+    absent : backbone -> mode -> reason
+    seconds : cell group -> float
+        CPU time of all fits: of each interest, by ``interest-<system>``, and of each backbone.
+    facts : mapping
+        What the data are.
+    """
+
+    views: Views
+    effective: Bool
+    probability: Mapping[str, Mapping[str, Sequence[Float64]]]
+    settings: Mapping[str, Mapping[str, Any]]
+    absent: Mapping[str, Mapping[str, str]]
+    seconds: Mapping[str, float]
+    facts: Mapping[str, Any]
+
+
+class RecommendBench(Bench):
+    """Fits interest and SegRec."""
+
+    def fit(self, opened: Opened, cell: Cell) -> Outcome:
+        """Interest (V, S) of all views, or P(effective) (B,) of the test views."""
+        began = time.process_time()
+        fit = self._interest if cell.system.startswith(_INTEREST_CELL) else self._segrec
+        try:
+            valid, arrays = fit(opened, cell)
+        except ValueError as error:
+            return Outcome(-math.inf, time.process_time() - began, failure=str(error))
+        return Outcome(valid, time.process_time() - began, arrays)
+
+    def tells(self, cell: Cell, outcome: Outcome) -> str:
+        return "fitted" if math.isnan(outcome.valid) else f"validation logloss {-outcome.valid:.4f}"
+
+    def _interest(self, opened: Opened, cell: Cell) -> tuple[float, dict[str, Any]]:
+        settings = {k: v for k, v in cell.settings.items() if k != _FOLDS}
+        run = FitRun(seed=cell.seed, device=self.plan.device)
+        interest = known_interest(
+            lambda: make_model(cell.model, settings), opened.data, opened.split, run, int(cell.settings[_FOLDS])
+        )
+        return math.nan, {"interest": interest.astype(np.float32)}
+
+    def _segrec(self, opened: Opened, cell: Cell) -> tuple[float, dict[str, Any]]:
+        data, split = opened.data, opened.split
+        effective = EffectiveViews.of(data.views.take(split.train)).labels(data.views)
+        settings = {k: v for k, v in cell.settings.items() if k not in (_SOURCE, _WEIGHING)}
+        source = cell.settings[_SOURCE]
+        interest = read_cell(self.plan.cells / source).arrays["interest"] if source else None
+        model = SegRec(cell.model, settings, cell.settings[_WEIGHING])
+        model.fit(data, split, effective, interest, FitRun(seed=cell.seed, device=self.plan.device))
+        valid, test = (
+            expit(model.logits(data.take(rows), None if interest is None else interest[rows]))
+            for rows in (split.valid, split.test)
+        )
+        return _log_likelihood(valid, effective[split.valid]), {"probability": test}
+
+
+def run_recommend(
+    plan: Plan,
+    backbones: Sequence[str],
+    modes: Sequence[Mode],
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> Recommended:
+    """Fit what is not yet fitted, and gather everything.
+
+    Parameters
+    ----------
+    plan : Plan
+    backbones : sequence of str
+    modes : sequence of Mode
+        The reference among them.
+    jobs : int
+        Fits at a time, each in a process of its own; 1 stays in this one.
+    progress : callable
+        Receives a line for each fit that has ended.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to train, validate or test on, or training or test views are all effective or all not.
+    """
+    opened = open_views(plan.config)
+    views, split, here = opened.data.views, opened.split, opened.here
+    learned = EffectiveViews.of(views.take(split.train))
+    effective = learned.labels(views)
+    for name, rows in (("training", split.train), ("test", split.test)):
+        if effective[rows].all() or not effective[rows].any():
+            raise ValueError(f"{plan.config.store}: all {len(rows):,} {name} views have the same label")
+    bench, cells = RecommendBench(plan), _Cells(plan, opened)
+    missing = {m.name: reason for m in modes if (reason := m.lacks(here))}
+    absent = {b: dict(missing) for b in backbones}
+    able = [m for m in modes if m.name not in missing]
+
+    tried = {b: cells.trials(b) for b in backbones}
+    outcomes = compute(bench, opened, [c for group in tried.values() for c in group], jobs, progress)
+    best: dict[str, Cell] = {}
+    for backbone, group in tried.items():
+        cell = best_trial(group, outcomes)
+        if failure := outcomes[cell.fingerprint].failure:
+            absent[backbone] |= {m.name: failure for m in able}
+        else:
+            best[backbone] = cell
+    wanted = [(b, m) for b in best for m in able]
+    sources = list(dict.fromkeys(s for b, m in wanted if (s := m.source(b, here))))
+    interest = {s: cells.interest(s) for s in sources}
+    outcomes |= compute(bench, opened, [c for group in interest.values() for c in group], jobs, progress)
+
+    fits: dict[tuple[str, str], list[Cell]] = {}
+    for backbone, mode in wanted:
+        source = mode.source(backbone, here)
+        failures = [f for c in interest.get(source, ()) if (f := outcomes[c.fingerprint].failure)]
+        if failures:
+            absent[backbone][mode.name] = failures[0]
+        elif mode.weighing != DIRECT:
+            fits[backbone, mode.name] = cells.mode(best[backbone], mode, interest.get(source))
+    outcomes |= compute(bench, opened, [c for group in fits.values() for c in group], jobs, progress)
+
+    probability: dict[str, dict[str, list[Float64]]] = {b: {} for b in backbones}
+    test = views.take(split.test)
+    for backbone, mode in wanted:
+        if mode.weighing == DIRECT and mode.name not in absent[backbone]:
+            found = [outcomes[c.fingerprint].arrays["interest"] for c in interest[mode.source(backbone, here)]]
+            probability[backbone][mode.name] = [
+                effective_probability(interest_survival(f[split.test].astype(float), test), test, learned)
+                for f in found
+            ]
+        for cell in fits.get((backbone, mode.name), ()):
+            outcome = outcomes[cell.fingerprint]
+            if outcome.failure:
+                absent[backbone][mode.name] = outcome.failure
+            elif mode.name not in absent[backbone]:
+                probability[backbone].setdefault(mode.name, []).append(outcome.arrays["probability"])
+    for backbone, reasons in absent.items():
+        for name in reasons:
+            probability[backbone].pop(name, None)
+    spent = {
+        **{f"{_INTEREST_CELL}{s}": _seconds(group, outcomes) for s, group in interest.items()},
+        **{
+            b: _seconds([*tried[b], *(c for (k, _), group in fits.items() if k == b for c in group)], outcomes)
+            for b in backbones
+        },
+    }
+    settings = {b: cell.settings for b, cell in best.items()}
+    return Recommended(test, effective[split.test], probability, settings, absent, spent, opened.facts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """The cells of one benchmark."""
+
+    plan: Plan
+    opened: Opened
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {**self.plan.identity(self.opened.facts), "task": "recommend"}
+
+    def trials(self, backbone: str) -> list[Cell]:
+        """A backbone's settings, tried in the reference mode."""
+        cells = []
+        for trial in trials(backbone, self.plan.budget):
+            settings = self.plan.settings(SYSTEMS[backbone], self.opened.here, trial)
+            settings |= {_WEIGHING: VIDEO, _SOURCE: ""}
+            cells.append(Cell(f"{backbone}-{REFERENCE}", backbone, settings, 0, self.identity))
+        return cells
+
+    def interest(self, name: str) -> list[Cell]:
+        """A system's interest with every seed, fitted with the first settings of its own search."""
+        system = SYSTEMS[name]
+        settings = self.plan.settings(system, self.opened.here, trials(system.model, self.plan.budget)[0])
+        cell = Cell(
+            f"{_INTEREST_CELL}{name}", system.model, {**settings, _FOLDS: self.plan.budget.folds}, 0, self.identity
+        )
+        return with_seeds(cell, self.plan.budget.seeds)
+
+    def mode(self, best: Cell, mode: Mode, interest: Sequence[Cell] | None) -> list[Cell]:
+        """A backbone in one mode with every seed; seed s takes the interest of seed s."""
+        name = MODES[REFERENCE].name if mode.weighing == VIDEO else mode.name
+        if mode.weighing == INTEREST and interest:
+            # Modes that weigh by the same system are the same cell.
+            name = interest[0].system
+        settings = {**best.settings, _WEIGHING: mode.weighing}
+        cells = []
+        for cell in with_seeds(replace(best, system=f"{best.model}-{name}"), self.plan.budget.seeds):
+            source = interest[cell.seed].file_name if interest else ""
+            cells.append(replace(cell, settings={**settings, _SOURCE: source}))
+        return cells
+
+
+def _log_likelihood(probability: Float64, label: Bool) -> float:
+    """Mean ln P(what happened)."""
+    return float(np.log(np.maximum(np.where(label, probability, 1.0 - probability), PROBABILITY_FLOOR)).mean())
+
+
+def _seconds(cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> float:
+    return sum(outcomes[f].seconds for f in {c.fingerprint for c in cells})

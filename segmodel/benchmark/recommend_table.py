@@ -1,0 +1,202 @@
+"""The recommendation benchmark's tables and files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmodel.benchmark.markdown import gap, markdown_table, mean, plain_settings, star
+from segmodel.benchmark.modes import BACKBONE_TITLES, REFERENCE, Mode
+from segmodel.benchmark.recommend import Recommended
+from segmodel.bootstrap import Interval
+from segmodel.comparison import Comparison, Figure
+from segmodel.evaluate import jsonable
+from segmodel.recommend.measures import (
+    MEASURES,
+    OVERALL,
+    PER_USER,
+    draw_users,
+    drawn_figures,
+    figures,
+    paired_intervals,
+    rate,
+)
+
+_TITLES = {"auc": "AUC", "f1": "F1", "logloss": "logloss", "gauc": "GAUC", "ndcg@10": "N@10", "recall@10": "R@10"}
+
+
+@dataclass(frozen=True, eq=False)
+class RecommendTables:
+    """A benchmark's figures, every mode compared with the mode Video of the same backbone.
+
+    Attributes
+    ----------
+    backbones : tuple of str
+        Columns, in order.
+    modes : tuple of Mode
+        Rows, in order.
+    found : Recommended
+    comparison : Comparison
+        Its models are modes, its cuts backbones.
+    """
+
+    backbones: tuple[str, ...]
+    modes: tuple[Mode, ...]
+    found: Recommended
+    comparison: Comparison
+
+    def markdown(self) -> str:
+        """Table 4, the ranking of each user's views, and what was chosen at what cost."""
+        blocks = [
+            self._head(),
+            f"**Table 4, effective views** ({' / '.join(_TITLES[m] for m in OVERALL)})",
+            self._table(OVERALL),
+            f"**Each user's test views, ranked** ({' / '.join(_TITLES[m] for m in PER_USER)}; {self._counted()})",
+            self._table(PER_USER),
+            "**Difference in AUC to Video**",
+            self._differences(),
+        ]
+        if reasons := self._reasons():
+            blocks += ["Without figures:", reasons]
+        return "\n\n".join([*blocks, self._settings()]) + "\n"
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``recommend.md``, ``.csv``, ``.json``, and a chart of differences in AUC, ``.svg``."""
+        from segmodel.chart import differences_svg
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "recommend.md").write_text(self.markdown())
+        frame = self.comparison.frame().rename(columns={"model": "mode", "cut": "backbone"}).drop(columns="group")
+        frame.to_csv(folder / "recommend.csv", index=False, float_format="%.6g")
+        (folder / "recommend.json").write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        chart, panels = self._chart()
+        (folder / "recommend.svg").write_text(differences_svg(chart, headlines=panels))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain content."""
+        return {
+            "data": self.found.facts,
+            "absent": {b: dict(reasons) for b, reasons in self.found.absent.items()},
+            "settings": {b: dict(s) for b, s in self.found.settings.items()},
+            "seconds": dict(self.found.seconds),
+            "reference": REFERENCE,
+            "figures": [jsonable(asdict(f)) for f in self.comparison.figures],
+        }
+
+    def _head(self) -> str:
+        counts = ", ".join(f"{self.found.facts['views'][part]:,} {part}" for part in ("train", "valid", "test"))
+        share = self.found.effective.mean()
+        users = len(np.unique(self.found.views.user))
+        return (
+            f"# Recommendation by segments\n\nViews: {counts}; {share:.1%} of the test views, of {users:,} users, are "
+            "effective. Mean ± standard deviation over seeds; * where the 95 % interval of the difference to Video "
+            "with the same backbone, from resampling users, leaves zero out."
+        )
+
+    def _counted(self) -> str:
+        figure = self.comparison.table(self.comparison.cuts[0])[REFERENCE]
+        return f"{figure['gauc'].users:,} users count, {figure['recall@10'].users:,} for {_TITLES['recall@10']}"
+
+    def _table(self, measures: Sequence[str]) -> str:
+        rows = [["mode", *(BACKBONE_TITLES[b] for b in self.backbones)]]
+        for mode in self.modes:
+            cells = []
+            for backbone in self.backbones:
+                there = self.comparison.table(backbone).get(mode.name)
+                cells.append(" / ".join(mean(there[m]) + star(there[m]) for m in measures) if there else "–")
+            rows.append([mode.title, *cells])
+        return markdown_table(rows)
+
+    def _differences(self) -> str:
+        rows = [["mode", *(BACKBONE_TITLES[b] for b in self.backbones)]]
+        for mode in self.modes:
+            if mode.name == REFERENCE:
+                continue
+            tables = [self.comparison.table(b).get(mode.name) for b in self.backbones]
+            rows.append([mode.title, *(gap(t["auc"]) if t else "–" for t in tables)])
+        return markdown_table(rows)
+
+    def _reasons(self) -> str:
+        """One line for each reason and the cells it explains."""
+        lines = []
+        for mode in self.modes:
+            reasons = {b: self.found.absent[b][mode.name] for b in self.backbones if mode.name in self.found.absent[b]}
+            for reason in dict.fromkeys(reasons.values()):
+                whose = [BACKBONE_TITLES[b] for b, r in reasons.items() if r == reason]
+                where = "" if len(whose) == len(self.backbones) else f" ({', '.join(whose)})"
+                lines.append(f"- {mode.title}{where}: {reason}")
+        return "\n".join(lines)
+
+    def _settings(self) -> str:
+        rows = [["fitted", "settings", "CPU seconds, all fits"]]
+        for name, seconds in self.found.seconds.items():
+            chosen = plain_settings(self.found.settings.get(name), ("max_segments", "weighing", "interest"))
+            rows.append([name, chosen, f"{seconds:.0f}"])
+        return "## Settings\n\n" + markdown_table(rows)
+
+    def _chart(self) -> tuple[Comparison, Mapping[str, str]]:
+        """Modes against panels, one for each backbone that has figures; and the panels' titles."""
+        panels = {b: f"{BACKBONE_TITLES[b]}, AUC" for b in self.comparison.cuts}
+        turned = [
+            Figure(**{**asdict(f), "cut": "test views", "metric": f.cut})
+            for f in self.comparison.figures
+            if f.metric == "auc"
+        ]
+        return Comparison(REFERENCE, tuple(turned)), panels
+
+
+def recommend_tables(backbones: Sequence[str], modes: Sequence[Mode], found: Recommended) -> RecommendTables:
+    """Compare every mode with Video, each backbone for itself.
+
+    Raises
+    ------
+    ValueError
+        If no backbone has figures.
+    """
+    there = [b for b in backbones if REFERENCE in found.probability[b]]
+    if not there:
+        reasons = dict.fromkeys(r for b in backbones for r in found.absent[b].values())
+        raise ValueError(f"no backbone could be fitted ({'; '.join(reasons)})")
+    user = found.views.user
+    weight = draw_users(len(np.unique(user)))
+    figure_list: list[Figure] = []
+    for backbone in there:
+        rated = {
+            name: [rate(p, found.effective, user) for p in seeds] for name, seeds in found.probability[backbone].items()
+        }
+        drawn = {name: drawn_figures(r, weight) for name, r in rated.items()}
+        for name, seeds in rated.items():
+            values = figures(seeds)
+            nothing = [Interval(math.nan, math.nan, math.nan)] * len(MEASURES)
+            gaps = (
+                nothing
+                if name == REFERENCE
+                else paired_intervals(seeds, drawn[name], rated[REFERENCE], drawn[REFERENCE])
+            )
+            users = [len(seeds[0].sums)] * len(OVERALL) + (~np.isnan(seeds[0].ranking)).sum(axis=0).tolist()
+            for j, measure in enumerate(MEASURES):
+                spread = float(np.std(values[:, j], ddof=1)) if len(values) > 1 else math.nan
+                figure_list.append(
+                    Figure(
+                        name,
+                        backbone,
+                        "all",
+                        measure,
+                        len(user),
+                        users[j],
+                        len(values),
+                        float(values[:, j].mean()),
+                        spread,
+                        gaps[j].mean,
+                        gaps[j].low,
+                        gaps[j].high,
+                    )
+                )
+    return RecommendTables(tuple(backbones), tuple(modes), found, Comparison(REFERENCE, tuple(figure_list)))
