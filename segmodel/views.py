@@ -98,6 +98,14 @@ class Views:
         """(V,) min(watch, duration) in seconds, what watch-time errors are measured against."""
         return np.minimum(self.watch_ms, self.duration_ms) / 1000.0
 
+    def unchanged(self, later: Views) -> int:
+        """How many of the first views ``later`` has as well, over the same id tables or ones that have grown."""
+        n = min(len(self), len(later))
+        same = np.ones(n, dtype=bool)
+        for name in _COLUMNS - {"log_row"}:
+            same &= getattr(self, name)[:n] == getattr(later, name)[:n]
+        return n if same.all() else int(same.argmin())
+
     def take(self, rows: npt.NDArray[Any]) -> Views:
         """The given views (mask or ascending indices), with the same id tables."""
         return self._taken(rows)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from segmodel.dataset import Dataset
 from segmodel.prediction import SkipPrediction
 from segmodel.splits import Split
+from segmodel.views import Views
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -64,6 +65,9 @@ class SegmentModel(ABC):
     @abstractmethod
     def predict(self, data: Dataset) -> SkipPrediction:
         """Where each view of ``data`` will end; deterministic, and blind to the views' own watch times."""
+
+    def past_has_grown(self, before: Views, after: Views) -> None:  # noqa: B027  # most models remember nothing
+        """Hear that ``after``, a user's past, takes the place of ``before``, of which something may be remembered."""
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], Arrays]:

@@ -63,6 +63,9 @@ class Ensemble(SegmentModel):
         parts = (self.network.predict(data).hazard, self.trees.predict(data).hazard)
         return from_hazard(mixed(*parts, self.weight), data.views)
 
+    def past_has_grown(self, before: Views, after: Views) -> None:
+        self.network.past_has_grown(before, after)
+
     def state(self) -> tuple[dict[str, Any], Arrays]:
         facts: dict[str, Any] = {"weight": self.weight}
         arrays: Arrays = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,10 +64,18 @@ class Pasts:
         The run's log.
     journal : Journal
         Read at once, and again with every :meth:`refresh`.
+    hear : callable, optional
+        Told of a past handed out and the one that takes its place.
     """
 
-    def __init__(self, bind: Binding, log: Interactions, journal: Journal) -> None:
-        self._bind, self._journal = bind, journal
+    def __init__(
+        self,
+        bind: Binding,
+        log: Interactions,
+        journal: Journal,
+        hear: Callable[[Views, Views], None] | None = None,
+    ) -> None:
+        self._bind, self._journal, self._hear = bind, journal, hear
         events, self.seen = journal.read()
         # Joining is what drops events that the log has as well, here as in every other command.
         known = log.joined(events)
@@ -143,12 +151,16 @@ class Pasts:
         fresh = replace(fresh, video=videos[fresh.video])
         for code in np.unique(events.user).tolist():
             user_id = str(events.user_ids[code])
-            self._recent.drop(user_id)
-            past = self._make(user_id)
+            recent = self._recent.drop(user_id)
+            past = self._make(user_id) if recent is None else recent
             views = _merged(past.views, fresh.take(fresh.user == code))
             last_ms = max(past.last_ms, int(events.time_ms[events.user == code].max()))
             self._new_users += user_id not in self._user and user_id not in self._grown
-            self._grown[user_id] = Past(self._of_one(views, user_id), last_ms)
+            grown = self._grown[user_id] = Past(self._of_one(views, user_id), last_ms)
+            if recent is not None:
+                self._recent.put(user_id, grown)
+                if self._hear is not None:
+                    self._hear(recent.views, grown.views)
         return len(events)
 
     def _in_log(self, events: Interactions, videos: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -32,12 +32,16 @@ class Recent(Generic[T]):
         value = self.drop(name)
         if value is None:
             value = make()
+        self.put(name, value)
+        return value
+
+    def put(self, name: str, value: T) -> None:
+        """Keep a value of a name that is not there."""
         # A dict keeps the order of insertion: the first is the least recently used.
         self._values[name] = value
         self.weight += self.weigh(value) + 1
         while self.weight > self.limit and len(self._values) > 1:
             self.drop(next(iter(self._values)))
-        return value
 
     def drop(self, name: str) -> T | None:
         """Forget a value, and return it where it was there."""

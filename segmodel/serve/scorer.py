@@ -91,7 +91,9 @@ class Scorer:
         self.run, self.store, self._journal = run, store, journal
         self._bind = Binding(run.config, store)
         log = run.config.log(store)
-        self.pasts = Pasts(self._bind, log if history is None else log.joined(history), journal)
+        self.pasts = Pasts(
+            self._bind, log if history is None else log.joined(history), journal, run.model.past_has_grown
+        )
         # The first answer is slow, so it is given to nobody.
         for user_id in self.pasts.users(1):
             self.answer(Question(store.video_ids[:MAX_VIDEOS].tolist(), user_id))

@@ -45,3 +45,7 @@ class Memory:
     past: Past
     surprises: Float64
     moment: Moment | None = None
+
+    def __len__(self) -> int:
+        """Number of views whose surprises are known; where the past has grown, the first of its views."""
+        return len(self.surprises) - 1

@@ -285,14 +285,31 @@ class HazardModel(SegmentModel):
         What is kept must not hold the past itself, or it would never be let go.
         """
         held = self._remembered.setdefault(part.past, {})
-        if id(tables) not in held:
-            known = part.as_views()
-            inputs = self.statistics.inputs(known, tables, own_fold=True)
-            hazard: np.ndarray = inputs.past.hazard
-            if self.config.user_filter:
-                hazard = self._mean_hazard(self.networks, known, inputs, self._states_of(part.store))
-            held[id(tables)] = Memory(inputs.past, surprise_sums(part.past, hazard.astype(np.float64), inputs.cold))
-        return held[id(tables)]
+        memory = held.get(id(tables))
+        if memory is None or len(memory) < len(part.past):
+            memory = held[id(tables)] = self._learn_past(part, tables, memory)
+        return memory
+
+    def _learn_past(self, part: Dataset, tables: Tables, earlier: Memory | None) -> Memory:
+        """The memory of a past of which the first views may be remembered already."""
+        known = 0 if earlier is None else len(earlier)
+        new = part.as_views().take(np.arange(known, len(part.past)))
+        past = self.statistics.past(part.past, tables)
+        inputs = self.statistics.inputs(new, tables, own_fold=True, past=past)
+        hazard: np.ndarray = past.hazard[known:]
+        if self.config.user_filter:
+            hazard = self._mean_hazard(self.networks, new, inputs, self._states_of(part.store))
+        surprises = surprise_sums(new.views, hazard.astype(np.float64), inputs.cold)
+        if earlier is not None:
+            surprises = np.concatenate([earlier.surprises[:-1], earlier.surprises[-1] + surprises])
+        return Memory(past, surprises)
+
+    def past_has_grown(self, before: Views, after: Views) -> None:
+        kept = before.unchanged(after)
+        self._remembered[after] = {
+            tables: Memory(memory.past, memory.surprises[: kept + 1])
+            for tables, memory in self._remembered.pop(before, {}).items()
+        }
 
     def _states_of(self, store: FeatureStore | None) -> SegmentStates | None:
         """What the fitted networks make of a store's segments, kept as long as the store is."""

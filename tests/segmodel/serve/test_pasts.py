@@ -15,6 +15,7 @@ from segmodel.serve.journal import Journal, WatchedView
 from segmodel.serve.pasts import _COLUMNS, Binding, Past, Pasts
 from segmodel.serve.recent import Recent
 from segmodel.serve.table import VideoTable
+from segmodel.views import Views
 
 
 @pytest.fixture
@@ -65,6 +66,22 @@ def test_a_past_is_the_same_object_until_something_new_is_known(make_pasts: Call
     assert pasts.of("u2") is other
     assert len(pasts.of("u1").views) == len(one.views) + 1
     assert pasts.refresh() == 0
+
+
+def test_a_past_handed_out_is_told_of_when_it_grows(home: Path, base_log: Interactions, journal: Path) -> None:
+    told: list[tuple[Views, Views]] = []
+    config, store, book = RunConfig(store="", model="hazard"), FeatureStore(home / "feats.h5"), Journal(journal)
+    pasts = Pasts(Binding(config, store), base_log, Journal(journal), lambda *pair: told.append(pair))
+    one = pasts.of("u1")
+    for time_ms in (9_000_000, 1):
+        for user in ("u1", "u2"):
+            book.append(WatchedView(user, "v1", time_ms, 0, 1000))
+        pasts.refresh()
+    last = pasts.of("u1")
+    assert [(a, b) for a, b in told] == [(one.views, told[0][1]), (told[0][1], last.views)]
+    assert one.views.unchanged(told[0][1]) == len(one.views)
+    assert told[0][1].unchanged(last.views) == 0
+    assert len(last.views) == len(one.views) + 2
 
 
 def test_unknown_users_have_an_empty_past(make_pasts: Callable[[], Pasts]) -> None:

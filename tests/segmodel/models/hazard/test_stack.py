@@ -125,3 +125,43 @@ def test_states_are_forgotten_when_there_is_no_more_room(
     assert max(kept[:9]) <= 12
     assert max(kept) <= len(data)
     assert np.diff(kept[:9]).min() <= 0
+
+
+def _past_of(small: Any, rows: np.ndarray, extra: tuple[int, int] | None = None) -> Dataset:
+    """All videos for user 4, of whom only some views are known, and perhaps one more at the end: its video and time."""
+    log = small.log.take(small.log.first_of_duplicates())
+    own = log.take(np.flatnonzero(log.user == 4)[rows])
+    if extra is not None:
+        one = replace(own.take(np.array([0])), video=np.array([extra[0]], np.int32), time_ms=np.array([extra[1]]))
+        own = own.joined(replace(one, duration_ms=log.duration_ms[log.video == extra[0]][:1]))
+    asked = _candidates(small, "u04")
+    pairs = replace(log.take(np.zeros(5, np.int64)), video=np.arange(5, dtype=np.int32), user=np.full(5, 4, np.int32))
+    pairs = replace(pairs, time_ms=np.full(5, int(asked.views.time_ms[0])), watch_ms=np.zeros(5, np.int64))
+    return make_dataset(own, small.store, pairs=pairs)
+
+
+@pytest.mark.parametrize("place", ["last", "tied", "first", "middle"])
+def test_a_past_that_grows_answers_as_one_read_at_once(
+    small: Any, model: HazardModel, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    before = _past_of(small, np.arange(15))
+    times = before.past.time_ms
+    time_ms = {"last": times[-1] + 5000, "tied": times[-1], "first": times[0] - 1, "middle": times[7] + 1}[place]
+    after = _past_of(small, np.arange(15), (7, int(time_ms)))
+    assert len(after.past) == 16
+    expected = _view_by_view(model, after)
+    model._settle()
+    assert np.abs(model.predict(before).slots - expected).max() > 1e-4
+
+    scored = []
+    whole = HazardModel._mean_hazard
+    monkeypatch.setattr(
+        HazardModel,
+        "_mean_hazard",
+        lambda self, n, data, *rest: scored.append(len(data)) or whole(self, n, data, *rest),
+    )
+    model.past_has_grown(before.past, after.past)
+    assert before.past not in model._remembered
+    np.testing.assert_allclose(model.predict(after).slots, expected, atol=1e-6)
+    assert scored == [{"last": 1, "tied": 1, "first": 16, "middle": scored[0]}[place]]
+    assert scored[0] in (1, 16) or 5 < scored[0] < 12
