@@ -71,7 +71,9 @@ def predict_test(run: Run, store: FeatureStore, history: Interactions | None = N
     if history is not None:
         test = data.views.take(rows)
         return predict_pairs(run, store, run.config.log(store).take(np.sort(test.log_row)), history)
-    return _predict(run, data.take(rows), {})
+    data = data.take(rows)
+    data = data.take(np.argsort(data.views.log_row, kind="stable"))
+    return PairPredictions(data.views, run.model.predict(data), {})
 
 
 def predict_pairs(
@@ -84,6 +86,18 @@ def predict_pairs(
     ValueError
         If a pair's video is not in the store and the pair has no duration, or no pair can be predicted.
     """
+    data = pair_dataset(run, store, pairs, history)
+    return PairPredictions(data.views, run.model.predict(data), dict(data.views.dropped))
+
+
+def pair_dataset(run: Run, store: FeatureStore, pairs: Interactions, history: Interactions | None = None) -> Dataset:
+    """The pairs as views with their histories, in the order of the pairs.
+
+    Raises
+    ------
+    ValueError
+        As :func:`predict_pairs`.
+    """
     pairs = pairs.with_durations(_durations_ms(store))
     unknown = np.flatnonzero(pairs.duration_ms <= 0)
     if len(unknown):
@@ -93,7 +107,7 @@ def predict_pairs(
     if not len(data):
         reasons = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items())
         raise ValueError(f"no pair can be predicted: {reasons or 'there are none'}")
-    return _predict(run, data, dict(data.views.dropped))
+    return data.take(np.argsort(data.views.log_row, kind="stable"))
 
 
 def pairs_of(users: Sequence[str], videos: Sequence[str], past: Interactions) -> Interactions:
@@ -117,8 +131,3 @@ def pairs_of(users: Sequence[str], videos: Sequence[str], past: Interactions) ->
 
 def _durations_ms(store: FeatureStore) -> dict[str, int]:
     return {v: round(s * 1000) for v, s in zip(store, store.duration_s.tolist(), strict=True)}
-
-
-def _predict(run: Run, data: Dataset, skipped: dict[str, int]) -> PairPredictions:
-    data = data.take(np.argsort(data.views.log_row, kind="stable"))
-    return PairPredictions(data.views, run.model.predict(data), skipped)

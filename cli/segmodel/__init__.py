@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": ".segmodel.compare:compare",
     "ablate": ".segmodel.ablate:ablate",
     "benchmark": ".segmodel.benchmark:benchmark",
+    "recommend": ".segmodel.recommend:recommend",
     "report": ".segmodel.report:report",
     "thumbnail": ".segmodel.thumbnail:thumbnail",
     "preview": ".segmodel.preview:preview",

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segmodel.benchmark.systems import SYSTEMS
-from segmodel.recommend.segrec import BACKBONES
+from segmodel.recommend import BACKBONES, DIRECT
 from segmodel.recommend.weights import INTEREST, SEGADJUST, SEGSUM, VIDEO
 
 REFERENCE = VIDEO
 """What every other mode is measured against, with the same backbone."""
-
-DIRECT = "direct"
 
 BACKBONE_TITLES = {"widedeep": "WideDeep", "adagin": "AdaGIN", "din": "DIN", "can": "CAN"}
 

@@ -4,3 +4,9 @@
 segments) · ``interest`` (weights that no view gave to itself) · ``direct`` (liked, read off a survival curve) ·
 ``measures`` · ``kept`` (a SegRec inside a run) · ``ranker`` (a user's list of videos).
 """
+
+BACKBONES = ("widedeep", "adagin", "din", "can")
+"""Recommenders that SegRec is put on, those of the paper's Table 4."""
+
+DIRECT = "direct"
+"""Ranking by survival curves alone, without a SegRec."""

@@ -26,15 +26,13 @@ from segmodel.models.base import Arrays, FitRun
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.items import Items, all_items
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
+from segmodel.recommend import BACKBONES
 from segmodel.recommend.weights import INTEREST, VIDEO, WEIGHINGS, SegmentWeights
 from segmodel.splits import Split
 from segmodel.survival import Array
 from segmodel.training import Schedule, one_thread, train_network
 from segmodel.views import Rows
 from segmodel.vocabulary import Vocabulary
-
-BACKBONES = ("widedeep", "adagin", "din", "can")
-"""Those of the paper's Table 4."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ from segmodel.dataset import Dataset, make_dataset
 from segmodel.models.base import FitRun
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import ItemNetwork
-from segmodel.recommend.segrec import BACKBONES, SegRec, SegRecNetwork
+from segmodel.recommend import BACKBONES
+from segmodel.recommend.segrec import SegRec, SegRecNetwork
 from segmodel.recommend.weights import WEIGHINGS, SegmentWeights, softmax_weights
 from segmodel.splits import Split
 

@@ -1,0 +1,168 @@
+"""A user's list of videos, with the segments that earned each its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit
+
+from segfeat.interactions import Interactions
+from segfeat.store import FeatureStore
+from segfeat.types import Float64
+from segmodel.predict import pair_dataset, pairs_of
+from segmodel.recommend import DIRECT
+from segmodel.recommend.direct import effective_parts, effective_probability
+from segmodel.recommend.kept import kept_segrec, run_effective
+from segmodel.runs import Run
+from segmodel.views import Rows, Views
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Videos for one user, best first.
+
+    Attributes
+    ----------
+    views : Views
+        The R ranked candidates, in the order of the store or of the list of candidates.
+    order : int (R,)
+        Rows of the arrays, best first; ties as the candidates stood.
+    probability : float64 (R,)
+        P(effective view).
+    weight : float64 (R, S)
+        How much each segment counts; 0 on padding.
+    contribution : float64 (R, S)
+        What each adds: to the logit with a SegRec, to ln P with ``direct``.
+    interest : float64 (R, S)
+        Of the run's model.
+    skipped : dict of reason to int
+        Candidates that are not ranked.
+    """
+
+    views: Views
+    order: Rows
+    probability: Float64
+    weight: Float64
+    contribution: Float64
+    interest: Float64
+    skipped: dict[str, int]
+
+    def best_segments(self, row: int, count: int = 3) -> list[int]:
+        """The segments of a candidate that add most, among those that count; of equal ones the earlier first."""
+        counts = np.flatnonzero(self.weight[row] > 0)
+        return counts[np.argsort(-self.contribution[row, counts], kind="stable")][:count].tolist()
+
+    def span_s(self, row: int, segment: int) -> tuple[float, float]:
+        """Where a segment begins and ends, in seconds."""
+        start = segment * self.views.segment_s
+        return start, min(start + self.views.segment_s, float(self.views.picture_s[row]))
+
+    def segments(self, top: int | None = None) -> pd.DataFrame:
+        """One row per segment of the first ``top`` videos."""
+        import pandas as pd
+
+        v = self.views
+        chosen = self.order[:top]
+        row = np.repeat(chosen, v.segments[chosen])
+        segment = np.concatenate([np.arange(n) for n in v.segments[chosen]]) if len(chosen) else np.zeros(0, int)
+        start_s = segment * v.segment_s
+        return pd.DataFrame(
+            {
+                "rank": np.repeat(np.arange(1, len(chosen) + 1), v.segments[chosen]),
+                "user_id": v.user_ids[v.user[row]],
+                "video_id": v.video_ids[v.video[row]],
+                "probability": self.probability[row],
+                "segment": segment,
+                "start_s": start_s,
+                "end_s": np.minimum(start_s + v.segment_s, v.picture_s[row]),
+                "interest": self.interest[row, segment],
+                "weight": self.weight[row, segment],
+                "contribution": self.contribution[row, segment],
+            }
+        )
+
+    def write(self, path: str | Path, top: int | None = None) -> None:
+        """Write :meth:`segments` as CSV with nine significant digits."""
+        self.segments(top).to_csv(path, index=False, float_format="%.9g")
+
+
+def rank_videos(
+    run: Run,
+    store: FeatureStore,
+    user: str,
+    candidates: Sequence[str] | None = None,
+    history: Interactions | None = None,
+    *,
+    by: str = DIRECT,
+    watched: bool = False,
+    device: str = "cpu",
+    say: Callable[[str], None] | None = None,
+) -> Ranking:
+    """Rank videos of the store for a user, after their last known view.
+
+    Parameters
+    ----------
+    run : Run
+    store : FeatureStore
+    user : str
+        May be one that nobody has seen.
+    candidates : sequence of str, optional
+        Ids of videos in the store; all of them where absent.
+    history : Interactions, optional
+        Views beside those of the run's log.
+    by : str
+        ``direct``, or the backbone of a SegRec, which is fitted when first asked for.
+    watched : bool
+        Whether videos that the user has watched before are candidates.
+    device : str
+        Where a SegRec is fitted.
+    say : callable, optional
+        Told before a fit.
+
+    Raises
+    ------
+    ValueError
+        If there is no log, a candidate is not in the store, or no candidate is left to rank.
+    """
+    log = run.config.log(store)
+    past = log if history is None else log.joined(history)
+    videos = list(store) if candidates is None else list(dict.fromkeys(candidates))
+    if unknown := [v for v in videos if v not in store]:
+        raise ValueError(f"video {unknown[0]!r} is not in {store.path}")
+    skipped: dict[str, int] = {}
+    if not watched:
+        seen = _watched(past, user)
+        fresh = [v for v in videos if v not in seen]
+        if len(fresh) < len(videos):
+            skipped["watched before"] = len(videos) - len(fresh)
+        if videos and not fresh:
+            raise ValueError(f"user {user!r} has watched all {len(videos):,} candidates; --watched ranks them, too")
+        videos = fresh
+    data = pair_dataset(run, store, pairs_of([user], videos, past), history)
+    prediction = run.model.predict(data)
+    views, interest = data.views, prediction.interest
+    if by == DIRECT:
+        effective = run_effective(run, store)
+        probability = effective_probability(prediction.survival, views, effective)
+        weight, contribution = effective_parts(prediction.hazard, views, effective)
+    else:
+        model = kept_segrec(run, store, by, device, say).model
+        probability = expit(model.logits(data, interest))
+        weight, score = model.parts(data, interest)
+        contribution = weight * score
+    order = np.argsort(-probability, kind="stable")
+    return Ranking(views, order, probability, weight, contribution, interest, {**skipped, **views.dropped})
+
+
+def _watched(past: Interactions, user: str) -> set[str]:
+    """Ids of the videos that a user has watched."""
+    codes = np.flatnonzero(past.user_ids == user)
+    there = np.isin(past.user, codes) & (past.watch_ms > 0)
+    return set(past.video_ids[np.unique(past.video[there])].tolist())
