@@ -9,6 +9,8 @@ FULL = "full"
 
 ABLATIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "hazard": {
+        "no attention": {"attention": False},
+        "no user statistics": {"user_statistics": False},
         "no user filter": {"user_filter": False},
         "no simulated deployment": {"deployed_share": 0.0},
         "no modality dropout": {"modality_dropout": 0.0},

@@ -64,6 +64,10 @@ class HazardConfig:
     """Share of the users for whom an epoch hides the statistics after a random moment, as in deployment."""
     modality_dropout: float = 0.2
     """Chance that a training batch lacks a content modality."""
+    attention: bool = True
+    """To the user's last views; without it, histories speak through running statistics, tastes and filter alone."""
+    user_statistics: bool = True
+    """Running statistics of the user's history."""
     user_filter: bool = True
 
     def __post_init__(self) -> None:
@@ -259,9 +263,9 @@ class HazardModel(SegmentModel):
 
     def _read_moment(self, one: Dataset, memory: Memory, inputs: Inputs) -> Moment:
         """Everything about the user of a single view that its video does not change."""
-        scale_view, scale_user, _ = self.scalers
+        scale_view = self.scalers[0]
         token, age, there = self._history(one, inputs, np.arange(1))
-        read = (scale_view(inputs.view)[0], scale_user(inputs.user)[0], token[there], age[there])
+        read = (scale_view(inputs.view)[0], self._user(inputs, np.arange(1))[0], token[there], age[there])
         past_row, segment, surprise, weight = self._evidence(one, inputs, np.arange(1))
         seen = past_row >= 0
         return Moment(
@@ -351,7 +355,7 @@ class HazardModel(SegmentModel):
         states: SegmentStates | None = None,
     ) -> HazardBatch:
         """The batch of the given views; with a generator, a training batch that may lack modalities."""
-        scale_view, scale_user, _ = self.scalers
+        scale_view = self.scalers[0]
         segments = data.views.segments[rows].astype(np.int64)
         width = int(segments.max())
         mask = np.arange(width)[None, :] < segments[:, None]
@@ -370,7 +374,7 @@ class HazardModel(SegmentModel):
         offset = inputs.offset[rows, :width]
         return HazardBatch(
             view=torch.from_numpy(scale_view(inputs.view[rows])),
-            user=torch.from_numpy(scale_user(inputs.user[rows])),
+            user=torch.from_numpy(self._user(inputs, rows)),
             token=torch.from_numpy(token),
             age=torch.from_numpy(age),
             token_mask=torch.from_numpy(there),
@@ -384,10 +388,15 @@ class HazardModel(SegmentModel):
             weight=torch.from_numpy(weight),
         )
 
+    def _user(self, inputs: Inputs, rows: Rows) -> Float32:
+        """Standardised running statistics of the users of the given views (B, ·); zero where they are switched off."""
+        return self.scalers[1](inputs.user[rows]) * np.float32(self.config.user_statistics)
+
     def _history(self, data: Dataset, inputs: Inputs, rows: Rows) -> tuple[Float32, Float32, Bool]:
         """The last views before the given ones: standardised (B, HISTORY_VIEWS, ·), their age, and which there are."""
         last = data.last_views[rows]
-        there = last >= 0
+        # Without attention there is nothing to attend to.
+        there = (last >= 0) & self.config.attention
         age_s = np.maximum(data.views.time_ms[rows][:, None] - of_past(data.past.time_ms, last), 0) / 1000.0
         back = np.broadcast_to(np.arange(HISTORY_VIEWS)[::-1], last.shape)
         log_age = np.log10(age_s + 1.0)

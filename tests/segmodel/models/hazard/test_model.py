@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from examples.world import DurationHazard, DurationPosition, World, WorldConfig, content_features, oracle_nll, simulate
 from examples.world.watchlog import permute_ratios
@@ -157,6 +158,23 @@ def test_later_views_know_the_whole_log(
     swapped.restore(*fitted.state())
     swapped.inside = other.inside
     np.testing.assert_allclose(swapped.predict(asked).slots, one.slots, atol=1e-6)
+
+
+def test_parts_that_are_switched_off_read_nothing(small: Any, fitted: HazardModel) -> None:
+    """The inputs that a switch takes away are the only ones that change."""
+    rows = small.split.test
+    inputs = fitted.statistics.inputs(small.data, fitted.inside)
+    full = fitted._batch(small.data, inputs, rows)
+    assert full.token_mask.any()
+    assert full.user.any()
+    for switch, left in (("attention", {"token", "age", "token_mask"}), ("user_statistics", {"user"})):
+        other = HazardModel(replace(fitted.config, **{switch: False}))
+        other.restore(*fitted.state())
+        batch = other._batch(small.data, inputs, rows)
+        assert not any(getattr(batch, name).any() for name in left)
+        for name in {"view", "user", "token", "age", "token_mask", "segment", "offset"} - left:
+            assert torch.equal(getattr(batch, name), getattr(full, name)), name
+        assert np.abs(other.predict(small.data).slots - fitted.predict(small.data).slots).max() > 1e-4
 
 
 def test_own_earlier_test_views_are_history(small: Any, fitted: HazardModel) -> None:
