@@ -105,7 +105,7 @@ class Run:
     config: RunConfig
     data: Mapping[str, Any]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The folder's own name, not that of a link to it."""
         return self.folder.resolve().name

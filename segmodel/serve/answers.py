@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
+import orjson
 
 from segmodel.serve.scorer import Answer
 
@@ -43,8 +43,8 @@ def predictions(answer: Answer, segments: bool) -> list[dict[str, Any]]:
 
 
 def encode(table: dict[str, Any]) -> bytes:
-    """Compact JSON; numbers are finite or an error."""
-    return json.dumps(table, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """Compact JSON."""
+    return orjson.dumps(table)
 
 
 def _segments(answer: Answer) -> list[dict[str, list[float]]]:
@@ -57,10 +57,17 @@ def _segments(answer: Answer) -> list[dict[str, list[float]]]:
         "skip_probability": found.skip_probability,
         "survival": found.survival,
     }
-    rounded = {name: np.round(column, _DECIMALS) for name, column in columns.items()}
+    rounded = {name: _rounded(column) for name, column in columns.items()}
     return [{name: column[i, :n].tolist() for name, column in rounded.items()} for i, n in enumerate(views.segments)]
 
 
 def _rows(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    lists = [np.round(column, _DECIMALS).tolist() for column in columns.values()]
+    lists = [_rounded(column).tolist() for column in columns.values()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def _rounded(column: np.ndarray) -> np.ndarray:
+    """Numbers as they are sent: JSON has none that are not finite."""
+    if not np.isfinite(column).all():
+        raise ValueError("a prediction is not finite")
+    return np.round(column, _DECIMALS)

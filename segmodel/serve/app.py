@@ -37,7 +37,10 @@ _REASONS = 3
 _bearer = HTTPBearer(auto_error=False, description="Needed where the server was started with --api-key-file.")
 
 
-def _authorized(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
+async def _authorized(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    # Asynchronous, or every request would wait for a thread of its own.
     keys: Sequence[bytes] = request.app.state.keys
     key = given.credentials.encode() if given else b""
     # All keys are compared, so that the time taken tells nothing.

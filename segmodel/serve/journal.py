@@ -99,7 +99,9 @@ class Journal:
             "ORDER BY number",
             (after,),
         ).fetchall()
-        return interactions_of([WatchedView(*row[1:]) for row in rows]), rows[-1][0] if rows else after
+        if not rows:
+            return _NOTHING, after
+        return interactions_of([WatchedView(*row[1:]) for row in rows]), rows[-1][0]
 
 
 def interactions_of(views: list[WatchedView]) -> Interactions:
@@ -115,3 +117,6 @@ def interactions_of(views: list[WatchedView]) -> Interactions:
         watch_ms=np.array([v.watch_ms for v in views], dtype=np.int64),
         duration_ms=np.array([v.duration_ms for v in views], dtype=np.int64),
     )
+
+
+_NOTHING = interactions_of([])

@@ -16,7 +16,7 @@ from segmodel.prediction import SkipPrediction, from_slots
 from segmodel.runs import Run, load_run
 from segmodel.serve.journal import Journal, WatchedView, interactions_of
 from segmodel.serve.pasts import Binding, Pasts
-from segmodel.views import Views
+from segmodel.views import UNKNOWN, Views
 
 MAX_VIDEOS = 500
 MAX_HISTORY = 1000
@@ -90,10 +90,16 @@ class Scorer:
     def __init__(self, run: Run, store: FeatureStore, journal: Journal, history: Interactions | None = None) -> None:
         self.run, self.store, self._journal = run, store, journal
         self._bind = Binding(run.config, store)
+        # Most questions are about videos of the store alone, and what is known of those stays the same.
+        ids = store.video_ids.tolist()
+        shown = interactions_of([WatchedView("", v, time_ms=0, duration_ms=0, watch_ms=0) for v in ids])
+        self._shown = self._bind(shown.with_durations(self._duration_ms), watch_needed=False)
+        self._row = {ids[i]: row for row, i in enumerate(self._shown.log_row.tolist())}
         log = run.config.log(store)
         self.pasts = Pasts(
             self._bind, log if history is None else log.joined(history), journal, run.model.past_has_grown
         )
+        self._shown = replace(self._shown, video=self.pasts.table.codes(ids, {})[self._shown.log_row])
         # The first answer is slow, so it is given to nobody.
         for user_id in self.pasts.users(1):
             self.answer(Question(store.video_ids[:MAX_VIDEOS].tolist(), user_id))
@@ -118,27 +124,34 @@ class Scorer:
         else:
             past = self.pasts.of(question.user_id)
         time_ms = past.last_ms + 1 if question.time_ms is None else question.time_ms
-        asked = self._asked(question, time_ms)
-        views = self._bind(asked, watch_needed=False)
-        codes = self.pasts.table.codes(asked.video_ids.tolist(), visitors)
-        views = replace(views, user_ids=past.views.user_ids, video_ids=past.views.video_ids, video=codes[views.video])
+        ids = list(dict.fromkeys(question.video_ids))
+        views, skipped = self._views(ids, question.durations_ms, time_ms, visitors)
+        views = replace(views, user_ids=past.views.user_ids, video_ids=past.views.video_ids)
         end = int(np.searchsorted(past.views.time_ms, time_ms, side="left"))
         history = np.tile(np.array([0, end], dtype=np.int64), (len(views), 1))
         data = Dataset(views, past.views if len(past.views) else self.pasts.anybody(), history, self.store)
         prediction = self.run.model.predict(data) if len(data) else from_slots(np.zeros((0, 2)), views)
-        return Answer(views, asked.video_ids[views.log_row].tolist(), prediction, self._skipped(asked, views), time_ms)
+        if skipped:
+            ids = [ids[i] for i in views.log_row.tolist()]
+        return Answer(views, ids, prediction, skipped, time_ms)
 
     def check_known(self, view: WatchedView) -> None:
         """Raise BadQuestion for a view that nobody can say the length of."""
         self._with_durations(interactions_of([view]))
 
-    def _asked(self, question: Question, time_ms: int) -> Interactions:
-        """One row per video, all of one user at one moment."""
-        given = question.durations_ms
-        ids = dict.fromkeys(question.video_ids)
-        return self._with_durations(
-            interactions_of([WatchedView("", v, time_ms, given.get(v, 0), watch_ms=0) for v in ids])
-        )
+    def _views(
+        self, ids: list[str], durations_ms: Mapping[str, int], time_ms: int, visitors: dict[str, int]
+    ) -> tuple[Views, dict[str, str]]:
+        """One view per video, all of one user at one moment, and why other videos are not among them."""
+        rows = [self._row.get(v, UNKNOWN) for v in ids]
+        if not durations_ms and UNKNOWN not in rows:
+            order = np.arange(len(ids))
+            return replace(self._shown.take(np.array(rows)), time_ms=np.full(len(ids), time_ms), log_row=order), {}
+        asked = interactions_of([WatchedView("", v, time_ms, durations_ms.get(v, 0), watch_ms=0) for v in ids])
+        asked = self._with_durations(asked)
+        views = self._bind(asked, watch_needed=False)
+        codes = self.pasts.table.codes(ids, visitors)
+        return replace(views, video=codes[views.video]), self._skipped(asked, views)
 
     def _history(self, question: Question) -> Interactions:
         history = self._with_durations(interactions_of(list(question.history)))

@@ -247,10 +247,11 @@ class HazardModel(SegmentModel):
         if tables not in self._videos:
             self._videos[tables] = VideoStates(self._stack, self.scalers[0])
         batch, segment, directions = self._videos[tables].read(views, video, describe)
+        owner = batch.owner.numpy()
         contents = None
         states = self._states_of(part.store)
         if states is not None and part.store is not None:
-            target = segment_rows(part.store, views.store_row[batch.owner], segment)
+            target = segment_rows(part.store, views.store_row[owner], segment)
             slots = torch.from_numpy(states.slots(part.store, np.concatenate([moment.viewed, target])))
             seen = len(moment.viewed)
             contents = Contents(states.unit, states.valid, slots[:seen], moment.evidence, slots[seen:])
@@ -258,7 +259,7 @@ class HazardModel(SegmentModel):
         if self.config.user_filter:
             found = deviate(found, directions, moment.deviation)
         hazard = np.zeros((len(part), self.config.max_segments))
-        hazard[batch.owner, segment] = found
+        hazard[owner, segment] = found
         return hazard
 
     def _read_moment(self, one: Dataset, memory: Memory, inputs: Inputs) -> Moment:

@@ -48,10 +48,10 @@ class SegmentStates:
     def slots(self, store: FeatureStore, rows: Rows) -> Rows:
         """Slots (R,) of segment rows of the store, which may repeat or be UNKNOWN; good until asked again."""
         slots: Rows = self._slot[rows]
-        new = np.unique(rows[slots == 0])
-        new = new[new != UNKNOWN]
+        new = rows[(slots == 0) & (rows != UNKNOWN)]
         if not len(new):
             return slots
+        new = np.unique(new)
         if self._met + len(new) >= len(self.unit):
             new = np.unique(rows[rows != UNKNOWN])
             self._slot[:] = 0

@@ -57,16 +57,19 @@ class VideoStates:
             For the user filter.
         """
         keys = list(zip(video.tolist(), views.picture_s.tolist(), strict=True))
-        if any(key not in self._place for key in keys):
+        if not self._place.keys() >= set(keys):
             self._meet_all(keys, views, describe)
         place = np.array([self._place[key] for key in keys])
         n = views.segments.astype(np.int64)
         owner = np.repeat(np.arange(len(n)), n)
-        segment = np.arange(len(owner)) - (np.cumsum(n) - n)[owner]
-        row = self._first[place][owner] + segment
+        segment = np.arange(len(owner)) - np.repeat(np.cumsum(n) - n, n)
+        row = np.repeat(self._first[place], n) + segment
         at = torch.from_numpy(row)
         batch = VideoBatch(
-            self._view[torch.from_numpy(place)], torch.from_numpy(owner), self._offset[at], self._residual[at]
+            self._view[torch.from_numpy(place)],
+            torch.from_numpy(owner),
+            self._offset.index_select(0, at),
+            self._residual.index_select(0, at),
         )
         return batch, segment, self._directions[row]
 

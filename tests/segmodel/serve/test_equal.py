@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
 from segfeat_cli.segmodel import segmodel
+from segmodel.serve.answers import predictions
 from segmodel.serve.app import create_app
+from segmodel.serve.scorer import Question
 from segmodel.serve.service import Service
+from segmodel.views import Views
 
 VIDEOS = [f"v{i}" for i in (3, 1, 4, 0, 5, 9)]
 COLUMNS = ["start_s", "end_s", "interest", "skip_probability", "survival"]
@@ -106,3 +110,23 @@ def test_a_moment_in_the_past_knows_only_what_was_before(
     assert [row["video_id"] for row in answer["predictions"]] == [*VIDEOS, "?"]
     assert_equal(answer, offline(run_of("paper"), tmp_path, "--pairs", tmp_path / "pairs.csv"))
     assert answer["predictions"] != later["predictions"]
+
+
+@pytest.mark.parametrize("user_id", ["u3", "nobody"])
+def test_videos_of_the_store_are_bound_as_any_others(start: Callable[..., Service], user_id: str) -> None:
+    scorer = start("hazard").scorer
+    question = Question(["v3", "v1", "v4", "v3", "v0"], user_id, time_ms=2_500_000)
+    short = scorer.answer(question)
+    long = scorer.answer(replace(question, durations_ms={"unheard of": 5000}))
+    assert short.video_ids == long.video_ids == ["v3", "v1", "v4", "v0"]
+    for f in fields(Views):
+        if f.name not in ("user_ids", "video_ids", "dropped"):
+            np.testing.assert_array_equal(getattr(short.views, f.name), getattr(long.views, f.name), err_msg=f.name)
+    np.testing.assert_array_equal(short.prediction.slots, long.prediction.slots)
+
+
+def test_numbers_that_json_does_not_know_are_not_sent(start: Callable[..., Service]) -> None:
+    answer = start("hazard").scorer.answer(Question(["v3"], "u3"))
+    broken = replace(answer.prediction, expected_watch_s=np.array([np.nan]))
+    with pytest.raises(ValueError, match="not finite"):
+        predictions(replace(answer, prediction=broken), segments=False)
