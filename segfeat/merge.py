@@ -93,6 +93,7 @@ class _Outline:
     sizes: Int64
     thumbnail_sizes: Int64 | None
     pictures: int
+    problems: bool
     failures: tuple[Failure, ...]
 
 
@@ -109,6 +110,7 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
         np.diff(store.offset)[keep],
         None if ends is None else np.concatenate([np.diff(ends[a : b + 1]) for a, b in [(0, 0), *segments]]),
         file["segments/frame_time_s"].shape[1] if videos else 0,
+        bool((store.problems[keep] != "").any()),
         tuple(f for f in store.failures if f.path not in part.without),
     )
 
@@ -127,6 +129,8 @@ def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline
         "segments/frame_time_s": ((t, pictures), np.float64),
         "segments/text": ((t,), hdf5.STRING),
     }
+    if any(o.problems for o in outlines):
+        layout["videos/problems"] = ((v,), hdf5.STRING)
     for modality, spec in header.encoders.items():
         layout[f"features/{modality}"] = ((t, spec.dim), np.float16)
         layout[f"valid/{modality}"] = ((t,), np.bool_)
@@ -146,6 +150,8 @@ def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict
     """One part's rows at the places reached so far, which move on."""
     for name in ("id", "path", "title", "status", "decoder", "size_bytes", "mtime_ns", "duration_s"):
         _copy(source[f"videos/{name}"], target[f"videos/{name}"], outline.videos, at["videos"])
+    if outline.problems:
+        _copy(source["videos/problems"], target["videos/problems"], outline.videos, at["videos"])
     names = ["segments/span_s", "segments/text"]
     names += [f"{group}/{name}" for group in ("features", "valid") for name in target.get(group, ())]
     for name in names:

@@ -55,6 +55,8 @@ def write_store(
         "segments/frame_time_s": _stacked([_padded_times(v, pictures) for v in videos], (0, pictures), np.float64),
         "segments/text": hdf5.strings(t for v in videos for t in (v.segment_text or ("",) * len(v.spans_s))),
     }
+    if any(v.problems for v in videos):
+        columns["videos/problems"] = hdf5.strings(v.problems for v in videos)
     for modality, spec in header.encoders.items():
         columns[f"features/{modality}"] = _stacked([v.features[modality] for v in videos], (0, spec.dim), np.float16)
         columns[f"valid/{modality}"] = _stacked([v.valid[modality] for v in videos], (0,), np.bool_)

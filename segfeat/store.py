@@ -10,6 +10,7 @@ is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.
 ``/videos/duration_s``                  f64 (V,)        length of the picture
 ``/videos/offset``                      i64 (V+1,)      segments of video v are rows offset[v] .. offset[v+1]-1
 ``/videos/status``                      str (V,)        ``ok`` or ``partial`` (some of it could not be decoded)
+``/videos/problems``                    str (V,)        optional: what could not be read of partial ones, in words
 ``/videos/decoder``                     str (V,)        who decoded it; empty where nobody did
 ``/videos/size_bytes``, ``mtime_ns``    i64 (V,)        of the source file when read; 0 where there is none
 ``/segments/span_s``                    f64 (T, 2)      half-open, tile [0, duration)
@@ -176,6 +177,7 @@ class FeatureStore:
             thumbnails=thumbnails,
             size_bytes=int(videos["size_bytes"][row]),
             mtime_ns=int(videos["mtime_ns"][row]),
+            problems=_text(videos["problems"])[row] if "problems" in videos else "",
         )
 
     @cached_property
@@ -212,6 +214,13 @@ class FeatureStore:
     def status(self) -> npt.NDArray[np.object_]:
         """(V,) ``ok`` or ``partial``."""
         return self._strings("videos/status")
+
+    @cached_property
+    def problems(self) -> npt.NDArray[np.object_]:
+        """(V,) what could not be read of each video, in words; empty where all could, or where nobody wrote it down."""
+        if "videos/problems" not in self._file:
+            return np.full(len(self), "", dtype=object)
+        return self._strings("videos/problems")
 
     @cached_property
     def decoders(self) -> npt.NDArray[np.object_]:

@@ -45,13 +45,18 @@ class LogSummary:
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """One video: ``sound_segments`` is None where the store has no audio features; ``words`` are each said once."""
+    """One video.
+
+    ``problems`` says what could not be read; ``sound_segments`` is None where the store has no audio features;
+    ``words`` are each said once.
+    """
 
     id: str
     path: str
     duration_s: float
     segments: int
     status: str
+    problems: str
     decoder: str
     sound_segments: int | None
     words: tuple[str, ...]
@@ -110,6 +115,7 @@ def summarise_videos(store: FeatureStore) -> list[VideoSummary]:
             duration_s=float(store.duration_s[v]),
             segments=int(store.offset[v + 1] - store.offset[v]),
             status=store.status[v],
+            problems=store.problems[v],
             decoder=store.decoders[v],
             sound_segments=None if sound is None else int(sound[v]),
             words=tuple(dict.fromkeys(t for t in words[store.offset[v] : store.offset[v + 1]] if t)),

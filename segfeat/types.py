@@ -152,6 +152,8 @@ class VideoFeatures:
         One small WebP per segment, or empty.
     size_bytes, mtime_ns : int
         Of the source file when it was read; 0 where there was none.
+    problems : str
+        What could not be read of a partial video, in words.
     """
 
     video_id: str
@@ -168,6 +170,7 @@ class VideoFeatures:
     thumbnails: tuple[bytes, ...] = ()
     size_bytes: int = 0
     mtime_ns: int = 0
+    problems: str = ""
 
     @property
     def visual(self) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ from segfeat.encoders import PRESETS
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
 
 from ..run import FAILED, FINISHED, PARTLY_FAILED
-from .progress import ProgressLine, clock
+from .progress import ProgressLine, clock, plural
 
 if TYPE_CHECKING:
     from segfeat.extraction import ExtractSummary
@@ -101,44 +101,61 @@ def extract(
 def _readable(summary: ExtractSummary) -> str:
     done = summary.progress
     failed = sum(done.failures.values())
-    read = done.videos_done - failed
-    lines = [
-        f"read       {read:,} videos with {done.segments_done:,} segments in {clock(done.elapsed_s)}"
-        + (f", {done.videos_partial:,} of them partial" if done.videos_partial else ""),
-    ]
+    read = plural(done.videos_done - failed, "video")
+    lines = [f"read       {read} with {plural(done.segments_done, 'segment')} in {clock(done.elapsed_s)}"]
+    if not done.videos_total:
+        lines = ["read       nothing: there are no new or changed files"]
+    if done.videos_partial:
+        lines.append(f"partial    {plural(done.videos_partial, 'video')} of them: something could not be read")
     if done.videos_before:
-        lines.append(f"unchanged  {done.videos_before:,} files from earlier runs")
+        lines.append(f"unchanged  {plural(done.videos_before, 'file')} from earlier runs")
     if failed:
         reasons = ", ".join(f"{n:,} {code}" for code, n in done.failures.most_common())
-        lines.append(f"failed     {failed:,} files: {reasons}")
+        lines.append(f"failed     {plural(failed, 'file')}: {reasons}")
     if summary.titled:
-        lines.append(f"titles     {summary.titled:,} videos")
+        lines.append(f"titles     {plural(summary.titled, 'video')}")
     lines += [f"failed     folder {path}: {reason}" for path, reason in summary.unlisted.items()]
     if summary.ignored:
-        lines.append(f"left alone {summary.ignored:,} files that are no videos by their names")
+        lines.append(_left_alone(summary.ignored))
     if summary.gone:
         lines.append(
-            f"gone       {len(summary.gone):,} files of videos in the store, such as {summary.gone[0]}; "
+            f"gone       {plural(len(summary.gone), 'file')} of videos in the store, such as {summary.gone[0]}; "
             "their features are kept"
         )
-    lines.append(f"store      {summary.store}: {summary.videos:,} videos, {summary.segments:,} segments")
+    lines.append(
+        f"store      {summary.store}: {plural(summary.videos, 'video')}, {plural(summary.segments, 'segment')}"
+    )
     lines.append(f"look       segfeat info {summary.store}")
-    if summary.failures:
-        lines.append(f"           segfeat errors {summary.store} lists all {len(summary.failures):,} failed files")
+    if wrong := len(summary.failures) + summary.partial:
+        lines.append(f"           segfeat errors {summary.store} says what was wrong with {plural(wrong, 'file')}")
     return "\n".join(lines)
 
 
 def _foreseen(preview: Preview) -> str:
     lines = [
-        f"to read    {preview.videos:,} videos, {preview.duration_s / 3600:.2f} hours, {preview.segments:,} segments"
-        + (f", {preview.partial:,} of them damaged" if preview.partial else ""),
+        f"to read    {plural(preview.videos, 'video')} of {_length(preview.duration_s)}, "
+        f"{plural(preview.segments, 'segment')}",
     ]
+    if preview.partial:
+        lines.append(f"partial    {plural(preview.partial, 'video')} of them with damage that shows without decoding")
     if preview.unchanged:
-        lines.append(f"unchanged  {preview.unchanged:,} files from earlier runs")
+        lines.append(f"unchanged  {plural(preview.unchanged, 'file')} from earlier runs")
     if preview.ignored:
-        lines.append(f"left alone {preview.ignored:,} files that are no videos by their names")
+        lines.append(_left_alone(preview.ignored))
     if preview.expected_s is not None:
-        lines.append(f"expected   {clock(preview.expected_s)}, {preview.expected_bytes / 1e6:,.1f} MB")
-    lines += [f"would fail {failure.path}: {failure.code}: {failure.message}" for failure in preview.failures]
+        lines.append(f"expected   {clock(preview.expected_s)}, {preview.expected_bytes / 1e6:,.2f} MB")
+    lines += [
+        f"would fail {failure.path}: {failure.code}: {failure.message.removeprefix(f'{failure.path}: ')}"
+        for failure in preview.failures
+    ]
     lines.append("nothing was written (dry run)")
     return "\n".join(lines)
+
+
+def _left_alone(count: int) -> str:
+    verb = "is no video by its name" if count == 1 else "are no videos by their names"
+    return f"left alone {plural(count, 'file')} that {verb}"
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"

@@ -44,8 +44,8 @@ def info(store: Path, as_json: bool, videos: bool | None) -> None:
     click.echo(_readable(summary))
     if table:
         click.echo("\n" + _table(table))
-    if failures:
-        click.echo(f"\nfailed files: segfeat errors {store}")
+    if failures or summary.partial_videos:
+        click.echo(f"\nwhat was wrong with failed and partial files: segfeat errors {store}")
 
 
 def _readable(summary: StoreSummary) -> str:

@@ -21,6 +21,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun, such as "1 video" or "2,000 videos"."""
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
 class ProgressLine:
     """Prints progress on stderr: a line that is written over on a terminal, else a new line now and then."""
 

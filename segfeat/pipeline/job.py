@@ -75,8 +75,8 @@ class Job:
         if known is not None and replaces is None:
             if lines := _header(known).differences(header):
                 raise ValueError(
-                    f"an interrupted extraction of {out} had other settings: {'; '.join(lines)}; finish it with those, "
-                    "or start anew with --overwrite"
+                    f"an interrupted extraction of {out} had other settings (its own against yours): {'; '.join(lines)}"
+                    "; finish it with those, or start anew with --overwrite"
                 )
         elif known is not None and known != json.loads(json.dumps(about)):
             self._empty()

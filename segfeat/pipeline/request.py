@@ -167,7 +167,7 @@ def _finished(path: Path, header: StoreHeader) -> Finished:
     with FeatureStore(path) as store:
         if lines := store.header.differences(header):
             raise ValueError(
-                f"{path} was made with other settings: {'; '.join(lines)}; write another store, or start this one anew "
-                "with --overwrite"
+                f"{path} was made with other settings (its own against yours): {'; '.join(lines)}; write another "
+                "store, or start this one anew with --overwrite"
             )
         return Finished.of(store)

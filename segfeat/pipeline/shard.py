@@ -95,7 +95,7 @@ def write_shard(
         elif draft is None or arrival.end is None or draft.rows < len(draft.opened.spans_s):
             failures.append(_failure(arrival.source, "internal", f"{arrival.source.path}: ended without its segments"))
         else:
-            draft.status = "partial" if arrival.end.problems else "ok"
+            draft.problems = "; ".join(arrival.end.problems)
             drafts.append(draft)
     for waiting in batches.values():
         waiting.flush()
@@ -161,7 +161,7 @@ class _Draft:
         if opened is None:
             raise RuntimeError(f"{source.path}: segments before the file was opened")
         self.source, self.opened = source, opened
-        self.status = "ok"
+        self.problems = ""
         self.rows = 0
         n = len(opened.spans_s)
         self.features = {m: np.zeros((n, spec.dim), np.float32) for m, spec in header.encoders.items()}
@@ -196,13 +196,14 @@ class _Draft:
             valid=self._valid,
             path=self.source.path,
             title=self.source.title,
-            status=self.status,
+            status="partial" if self.problems else "ok",
             decoder=self.opened.decoder,
             frame_time_s=np.stack(self._frame_time_s),
             segment_text=tuple(self._texts),
             thumbnails=tuple(self._thumbnails) if any(self._thumbnails) else (),
             size_bytes=self.source.size_bytes,
             mtime_ns=self.source.mtime_ns,
+            problems=self.problems,
         )
 
 

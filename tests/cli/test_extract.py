@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from segfeat.store import open_store
-from tests.media import Picture, make_video
+from tests.media import Picture, make_video, overwrite
 
 Cli = Callable[..., Any]
 
@@ -42,16 +42,28 @@ def test_a_folder_with_broken_files_is_extracted_and_says_what_happened(cli: Cli
     out = Path.cwd() / "feats.h5"
     assert answer.code == 0
     assert re.sub(r"in \d+:\d\d", "in 0:00", answer.out).splitlines() == [
-        "read       1 videos with 2 segments in 0:00",
+        "read       1 video with 2 segments in 0:00",
         "failed     2 files: 1 empty_file, 1 not_a_video",
-        "left alone 1 files that are no videos by their names",
-        f"store      {out}: 1 videos, 2 segments",
+        "left alone 1 file that is no video by its name",
+        f"store      {out}: 1 video, 2 segments",
         f"look       segfeat info {out}",
-        f"           segfeat errors {out} lists all 2 failed files",
+        f"           segfeat errors {out} says what was wrong with 2 files",
     ]
     assert re.search(r"^3/3 videos, [\d.]+ videos/s, [\d.]+ segments/s, 2 failed, 0:00 to go$", answer.err, re.M)
     errors = cli("segfeat", "errors", out).out.splitlines()
     assert [line.split("\t")[:2] for line in errors] == [["empty.mp4", "empty_file"], ["text.mp4", "not_a_video"]]
+
+
+def test_a_video_read_in_part_says_what_is_missing(cli: Cli, film: Path, tmp_path: Path) -> None:
+    overwrite(Path(shutil.copy2(film, tmp_path / "torn.mp4")), 0, [30, 31])
+    out = tmp_path / "f.h5"
+    lines = cli("segfeat", "extract", tmp_path, "-o", out, *LIGHT).out.splitlines()
+    assert "partial    1 video of them: something could not be read" in lines
+    assert f"           segfeat errors {out} says what was wrong with 1 file" in lines
+    path, code, message = cli("segfeat", "errors", out).out.strip().split("\t")
+    assert (path, code) == ("torn.mp4", "partial")
+    assert message.startswith("2 x damaged video packet")
+    assert "read       nothing: there are no new" in cli("segfeat", "extract", tmp_path, "-o", out, *LIGHT).out
 
 
 def test_again_with_strict_quiet_and_retry(cli: Cli, folder: Path) -> None:
@@ -73,9 +85,9 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(cli: Cli, folder: Path)
     answer = cli("segfeat", "extract", folder, *LIGHT, "--dry-run")
     assert answer.code == 0
     lines = answer.out.splitlines()
-    assert lines[0] == "to read    1 videos, 0.00 hours, 2 segments"
-    assert lines[1] == "left alone 1 files that are no videos by their names"
-    assert re.fullmatch(r"expected   0:0\d, 0.0 MB", lines[2])
+    assert lines[0] == "to read    1 video of 0.1 minutes, 2 segments"
+    assert lines[1] == "left alone 1 file that is no video by its name"
+    assert re.fullmatch(r"expected   0:0\d, 0.0\d MB", lines[2])
     assert [line.split(": ")[:2] for line in lines[3:5]] == [
         ["would fail empty.mp4", "empty_file"], ["would fail text.mp4", "not_a_video"],
     ]  # fmt: skip
@@ -154,7 +166,7 @@ def test_metadata_about_other_videos_is_an_error(cli: Cli, folder: Path) -> None
     assert answer.code == 1
     assert "metadata.csv: none of its 1 video_ids ('good-one', ...) is one of the 3 videos ('empty', ...)" in answer.err
     Path("metadata.csv").write_text("video_id,title\ngood-one,x\ngood one,y\n")
-    assert "titles     1 videos" in cli("segfeat", "extract", folder, *LIGHT, "--metadata", "metadata.csv").out
+    assert "titles     1 video" in cli("segfeat", "extract", folder, *LIGHT, "--metadata", "metadata.csv").out
 
 
 def test_names_that_clash_suggest_paths(cli: Cli, folder: Path) -> None:

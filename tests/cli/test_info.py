@@ -26,7 +26,7 @@ def store(
 ) -> Path:
     header = StoreHeader(5.0, {"id": "stem"}, {"audio": make_spec("audio", 2)})
     loud = make_video("loud", 12.0, {"audio": 2}, decoder="pyav", segment_text=("Hello\nthere", "x" * 80, ""))
-    mute = make_video("mute", 4.5, {"audio": 2}, status="partial")
+    mute = make_video("mute", 4.5, {"audio": 2}, status="partial", problems="2 x a torn picture")
     loud.valid["audio"][:] = [True, False, True]
     mute.valid["audio"][:] = False
     odd = b"odd \xff.mp4".decode("utf-8", "surrogateescape")
@@ -66,7 +66,7 @@ def test_the_overview(cli: Cli, store: Path) -> None:
         ["loud", "12.00", "3", "ok", "2/3", "pyav", "Hello", "there", "/", "x" * 45 + "…"],
         ["mute", "4.50", "1", "partial", "none", "-", "-"],
     ]
-    assert hint == f"failed files: segfeat errors {store}\n"
+    assert hint == f"what was wrong with failed and partial files: segfeat errors {store}\n"
 
 
 def test_videos_are_listed_unasked_only_in_small_stores(
@@ -96,6 +96,7 @@ def test_json_has_everything(cli: Cli, store: Path) -> None:
         "duration_s": 4.5,
         "segments": 1,
         "status": "partial",
+        "problems": "2 x a torn picture",
         "decoder": "",
         "sound_segments": 0,
         "words": [],
@@ -109,12 +110,17 @@ def test_errors_are_one_line_a_file(cli: Cli, store: Path) -> None:
     assert lines[0] == ["b.mp4", "no_frames", "nothing decodes"]
     assert lines[1][1:] == ["empty_file", "0 bytes"]
     assert lines[1][0] == "odd \\udcff.mp4"
+    assert lines[2:] == [["mute", "partial", "2 x a torn picture"]]
 
 
 def test_errors_as_json_say_what_a_code_means(cli: Cli, store: Path) -> None:
-    first, second = json.loads(cli("segfeat", "errors", store, "--json").out)
+    first, second, third = json.loads(cli("segfeat", "errors", store, "--json").out)
     assert (first["path"], first["code"], first["meaning"]) == ("b.mp4", "no_frames", FAILURE_CODES["no_frames"])
     assert second["message"] == "0 bytes"
+    assert (third["code"], third["meaning"]) == (
+        "partial",
+        "the video is in the store, but some of it could not be read",
+    )
 
 
 def test_no_errors_are_an_empty_list(cli: Cli, tmp_path: Path) -> None:

@@ -46,13 +46,14 @@ def test_merged_shards_are_the_store_written_at_once(
     drawn: list[tuple[float, bool, bool]],
     cuts: list[int],
 ) -> None:
-    """Whatever the shards' borders are, with and without thumbnails, and with videos and failures left out."""
+    """Whatever the shards' borders are, with and without thumbnails and problems, videos and failures left out."""
     videos, failures, without = [], [], set()
     for i, (duration_s, left_out, with_thumbnails) in enumerate(drawn):
         video = make_video(f"v{i}", duration_s, DIMS, seed=i, path=f"{i}.mp4", title=f"{i}", size_bytes=i)
         n = len(video.spans_s)
         pictures = tuple(b"w" * (i + k) for k in range(n)) if with_thumbnails else ()
-        videos.append(replace(video, thumbnails=pictures, segment_text=("t",) * n))
+        torn = "torn" if i % 3 == 1 else ""
+        videos.append(replace(video, thumbnails=pictures, segment_text=("t",) * n, problems=torn))
         failures.append(Failure(f"bad {i}.mp4", "no_frames", "none", i, i))
         if left_out:
             without |= {f"{i}.mp4", f"bad {i}.mp4"}
@@ -73,6 +74,7 @@ def test_merged_shards_are_the_store_written_at_once(
         np.testing.assert_array_equal(merged.features("visual"), whole.features("visual"))
         for video in kept:
             assert merged[video.video_id].thumbnails == whole[video.video_id].thumbnails
+            assert merged[video.video_id].problems == video.problems
         assert merged.content_hash == whole.content_hash
 
 

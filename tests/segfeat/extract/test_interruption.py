@@ -354,7 +354,7 @@ def test_status_and_a_second_extraction_while_one_runs(
     assert "shards    1 finished" in interrupted
     assert "run the same segfeat extract command again" in interrupted
 
-    with pytest.raises(ValueError, match=r"had other settings: segment_s: 5 against 4;.*--overwrite"):
+    with pytest.raises(ValueError, match=r"had other settings .*: segment_s: 5 against 4;.*--overwrite"):
         same_again(folder, out, segment_s=4.0)
     assert len(first.shards()) == 1
 
