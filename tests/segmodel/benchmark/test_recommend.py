@@ -19,6 +19,7 @@ from segmodel.benchmark.plan import Opened, make_plan
 from segmodel.benchmark.recommend import RecommendBench, Recommended, run_recommend
 from segmodel.benchmark.recommend_table import recommend_tables
 from segmodel.recommend.segrec import SegRec
+from tests.segmodel.conftest import make_log, make_store
 
 TINY = Budget(trials=2, seeds=2, epochs=1, patience=1, folds=2)
 
@@ -107,6 +108,17 @@ def test_only_what_is_missing_is_done(store: Path, found: tuple[Path, Recommende
     count_fits.clear()
     run_recommend(make_plan(store, replace(TINY, folds=1), folder), COLUMNS[:1], chosen_modes("item-position"))
     assert count_fits == ["interest-item-position"] * 2 + ["widedeep-interest-item-position"] * 2
+
+
+def test_content_fills_the_rows_that_need_it(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "feats.h5", make_log())
+    rows = chosen_modes("freedom,paper-content,hazard-all,direct")
+    once = replace(TINY, trials=1, seeds=1, folds=1)
+    result = run_recommend(make_plan(path, once, tmp_path), COLUMNS[:1], rows)
+    assert result.absent["widedeep"] == {}
+    assert set(result.probability["widedeep"]) == {m.name for m in rows}
+    # The direct row is read off the survival curves of all modalities.
+    assert [n for n in result.seconds if "hazard" in n] == ["interest-hazard-all"]
 
 
 def test_worker_processes_find_the_same(store: Path, found: tuple[Path, Recommended], tmp_path: Path) -> None:
