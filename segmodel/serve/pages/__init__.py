@@ -7,14 +7,18 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
+import segmodel.report
+
 _FOLDER = Path(__file__).parent
 
 _FILES = {
-    "index.html": "text/html",
-    "docs.html": "text/html",
-    "try.js": "text/javascript",
-    "docs.js": "text/javascript",
-    "style.css": "text/css",
+    "index.html": (_FOLDER / "index.html", "text/html"),
+    "docs.html": (_FOLDER / "docs.html", "text/html"),
+    "try.js": (_FOLDER / "try.js", "text/javascript"),
+    "docs.js": (_FOLDER / "docs.js", "text/javascript"),
+    "style.css": (_FOLDER / "style.css", "text/css"),
+    # The pages look like the report because they use its style sheet.
+    "report.css": (Path(segmodel.report.__file__).parent / "style.css", "text/css"),
 }
 
 _HEADERS = {
@@ -48,4 +52,5 @@ def page_file(name: str) -> Response:
 def _file(name: str) -> Response:
     if name not in _FILES:
         raise HTTPException(404, "no such page")
-    return Response((_FOLDER / name).read_bytes(), media_type=_FILES[name], headers=_HEADERS)
+    path, kind = _FILES[name]
+    return Response(path.read_bytes(), media_type=kind, headers=_HEADERS)

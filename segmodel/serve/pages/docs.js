@@ -9,49 +9,80 @@ function element(tag, text, className) {
 
 const nameOf = (schema) => schema.$ref.split("/").pop();
 
+// The words and links that describe a type.
 function typeOf(schema) {
-  if (schema.$ref) return nameOf(schema);
-  if (schema.anyOf) return schema.anyOf.map(typeOf).join(" or ");
-  if (schema.enum) return schema.enum.map((v) => JSON.stringify(v)).join(" | ");
-  if (schema.type === "array") return "list of " + typeOf(schema.items);
-  if (schema.type === "object" && schema.additionalProperties) return "mapping to " + typeOf(schema.additionalProperties);
-  return schema.const !== undefined ? JSON.stringify(schema.const) : schema.type || "anything";
+  if (schema.$ref) {
+    const link = element("a", nameOf(schema));
+    link.href = "#" + nameOf(schema);
+    return [link];
+  }
+  if (schema.anyOf) return schema.anyOf.flatMap((one, i) => (i ? [" or ", ...typeOf(one)] : typeOf(one)));
+  if (schema.enum) return [schema.enum.map((v) => JSON.stringify(v)).join(" | ")];
+  if (schema.type === "array") return ["list of ", ...typeOf(schema.items)];
+  if (schema.type === "object" && schema.additionalProperties) return ["mapping to ", ...typeOf(schema.additionalProperties)];
+  return [schema.const !== undefined ? JSON.stringify(schema.const) : schema.type || "anything"];
 }
 
-function fields(schema) {
-  const table = element("table");
-  const body = table.createTBody();
-  for (const [name, field] of Object.entries(schema.properties || {})) {
+function table(rows) {
+  const made = element("table");
+  const body = made.createTBody();
+  for (const [head, ...cells] of rows) {
     const row = body.insertRow();
-    const head = element("th");
-    head.scope = "row";
-    head.append(element("code", name));
-    const needed = (schema.required || []).includes(name) ? "" : field.default === undefined ? "optional" : "default " + JSON.stringify(field.default);
-    row.append(head, element("td", typeOf(field)), element("td", needed, "quiet"), element("td", field.description || "", "quiet"));
+    const first = element("th");
+    first.scope = "row";
+    first.append(element("code", head));
+    row.append(first);
+    for (const content of cells) {
+      const cell = element("td");
+      cell.append(...[content].flat());
+      row.append(cell);
+    }
   }
   const scroll = element("div", undefined, "scroll");
-  scroll.append(table);
+  scroll.append(made);
   return scroll;
 }
 
+function fields(schema) {
+  return table(Object.entries(schema.properties || {}).map(([name, field]) => {
+    const needed = (schema.required || []).includes(name) ? "required" : field.default == null ? "optional" : "default " + JSON.stringify(field.default);
+    return [name, typeOf(field), element("span", needed, "quiet"), element("span", field.description || "", "quiet")];
+  }));
+}
+
+const schemaOf = (content) => content && content["application/json"] && content["application/json"].schema;
+
 function operation(path, method, described) {
-  const section = element("section");
+  const section = element("section", undefined, "case");
   const title = element("h2");
-  title.append(element("code", method.toUpperCase() + " " + path), " " + (described.summary || ""));
-  section.append(title, element("p", described.description || ""));
-  const body = described.requestBody && described.requestBody.content["application/json"].schema;
-  if (body) section.append(element("p", "Takes " + typeOf(body) + "."));
+  title.append(element("span", method.toUpperCase(), "method " + method), element("code", path));
+  const about = element("p");
+  const summary = described.summary || "";
+  about.append(element("b", /\w$/.test(summary) ? summary + "." : summary), " " + (described.description || ""));
+  section.append(title, about);
+  const body = described.requestBody && schemaOf(described.requestBody.content);
+  if (body) {
+    const takes = element("p");
+    takes.append("Takes ", ...typeOf(body), ".");
+    section.append(takes);
+  }
   for (const field of described.parameters || []) {
-    section.append(element("p", `${field.in} parameter ${field.name}: ${typeOf(field.schema)}`, "quiet"));
+    const taken = element("p", undefined, "quiet");
+    taken.append(`${field.in} parameter `, element("code", field.name), ": ", ...typeOf(field.schema));
+    section.append(taken);
   }
-  const list = element("ul");
-  for (const [status, answer] of Object.entries(described.responses)) {
-    const schema = answer.content && answer.content["application/json"] && answer.content["application/json"].schema;
-    const named = schema && Object.keys(schema).length ? " (" + typeOf(schema) + ")" : "";
-    list.append(element("li", `${status}: ${answer.description}${named}`));
-  }
-  section.append(list);
+  section.append(element("h3", "Answers"), table(Object.entries(described.responses).map(([status, answer]) => {
+    const schema = schemaOf(answer.content);
+    return [status, answer.description, schema && Object.keys(schema).length ? typeOf(schema) : ""];
+  })));
   return section;
+}
+
+// A link to a type opens it.
+function openNamed() {
+  const named = document.getElementById(location.hash.slice(1));
+  if (named && named.tagName === "DETAILS") named.open = true;
+  if (named) named.scrollIntoView();
 }
 
 async function start() {
@@ -61,14 +92,18 @@ async function start() {
   for (const [path, methods] of Object.entries(described.paths)) {
     for (const [method, what] of Object.entries(methods)) parts.push(operation(path, method, what));
   }
-  parts.push(element("h2", "What is sent and answered"));
+  const section = element("section");
+  section.append(element("h2", "What is sent and answered"));
   for (const [name, schema] of Object.entries(described.components.schemas)) {
     const details = element("details");
+    details.id = name;
     details.append(element("summary", name), element("p", schema.description || "", "quiet"), fields(schema));
     for (const example of schema.examples || []) details.append(element("pre", JSON.stringify(example, null, 2)));
-    parts.push(details);
+    section.append(details);
   }
-  place.replaceChildren(...parts);
+  place.replaceChildren(...parts, section);
+  addEventListener("hashchange", openNamed);
+  openNamed();
 }
 
 start().catch((error) => { document.getElementById("message").textContent = error.message; });

@@ -10,10 +10,16 @@ let answer = null;
 async function ask(path, body) {
   const headers = { "Content-Type": "application/json" };
   if (at("key").value) headers.Authorization = "Bearer " + at("key").value;
-  const reply = await fetch(path, body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers });
-  const table = await reply.json();
+  let reply;
+  try {
+    reply = await fetch(path, body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers });
+  } catch {
+    throw new Error("The server does not answer. Is it still running?");
+  }
   if (reply.status === 401) at("key-field").hidden = false;
-  if (!reply.ok) throw new Error(table.error);
+  // Something between here and the server may answer in another language.
+  const table = await reply.json().catch(() => ({ error: `The answer is no JSON (${reply.status}).` }));
+  if (!reply.ok || table.error) throw new Error(table.error || `The server answered ${reply.status}.`);
   return table;
 }
 
@@ -29,8 +35,8 @@ function element(tag, text, className) {
   return made;
 }
 
-const percent = (share) => Math.round(100 * share) + " %";
-const seconds = (s) => s.toFixed(1) + " s";
+const percent = (share) => Math.round(100 * share) + "\u00a0%";
+const short = (seconds) => String(Math.round(10 * seconds) / 10);
 
 function chooseVideos() {
   const rest = [...videos];
@@ -39,21 +45,44 @@ function chooseVideos() {
   at("videos").value = chosen.join("\n");
 }
 
-function strip(video, figure, low, high) {
-  const cells = element("div", undefined, "strip");
-  const values = video.segments[figure];
+// What a colour stands for, the words of its legend, and the share that is written into a cell.
+const FIGURES = {
+  interest: { less: "less interest", more: "more interest", told: "chance in % of leaving in the segment once there", share: (s, i) => s.skip_probability[i] / (i ? s.survival[i - 1] : 1) },
+  survival: { less: "nobody still watches", more: "everybody still watches", told: "chance in % of watching past the segment", share: (s, i) => s.survival[i] },
+  skip_probability: { less: "leaves seldom", more: "leaves often", told: "chance in % of leaving in the segment", share: (s, i) => s.skip_probability[i] },
+};
+
+function strip(video, figure, low, high, longest_s) {
+  const s = video.segments;
+  const drawn = element("div");
+  drawn.style.width = 100 * video.duration_s / longest_s + "%";
+  const cells = element("div", undefined, "heat");
   cells.setAttribute("role", "img");
-  cells.setAttribute("aria-label", values.map((v, i) => `from ${video.segments.start_s[i]} s: ${v.toFixed(2)}`).join(", "));
-  values.forEach((value, i) => {
-    const share = high > low ? (value - low) / (high - low) : 0.5;
-    const cell = element("span", undefined, "cell h" + Math.min(SHADES - 1, Math.floor(share * SHADES)));
-    if (i === video.skip.segment) cell.className += " leaves";
-    const s = video.segments;
-    cell.title = `${s.start_s[i]}–${s.end_s[i].toFixed(1)} s: leaves here ${percent(s.skip_probability[i])}, ` +
+  cells.setAttribute("aria-label", s.start_s.map((start, i) => `from ${start} s: leaves here ${percent(s.skip_probability[i])}, watches past ${percent(s.survival[i])}`).join("; "));
+  s[figure].forEach((value, i) => {
+    const level = high > low ? Math.min(SHADES - 1, Math.floor((value - low) / (high - low) * SHADES)) : SHADES >> 1;
+    const length_s = s.end_s[i] - s.start_s[i];
+    // A short last segment is too narrow for words.
+    const words = length_s > 0.45 * s.end_s[0] ? Math.round(100 * FIGURES[figure].share(s, i)) : "";
+    const cell = element("span", words, "cell l" + level);
+    cell.style.flexGrow = length_s;
+    cell.title = `${s.start_s[i]}–${short(s.end_s[i])} s: leaves here ${percent(s.skip_probability[i])}, ` +
       `watches past ${percent(s.survival[i])}, interest ${s.interest[i].toFixed(2)}`;
     cells.append(cell);
   });
-  return cells;
+  const track = element("div", undefined, "track");
+  const diamond = element("span", undefined, "diamond");
+  diamond.style.left = 100 * video.watch_ratio + "%";
+  track.setAttribute("aria-hidden", "true");
+  track.append(diamond);
+  drawn.append(cells, track);
+  return drawn;
+}
+
+function figureCell(label, text, className) {
+  const cell = element("td", text, "n" + (className || ""));
+  cell.dataset.label = label;
+  return cell;
 }
 
 function show() {
@@ -61,18 +90,20 @@ function show() {
   const figure = at("figure").value;
   const all = answer.predictions.flatMap((video) => video.segments[figure]);
   const [low, high] = figure === "survival" ? [0, 1] : [Math.min(...all), Math.max(...all)];
+  const longest_s = Math.max(...answer.predictions.map((video) => video.duration_s));
   at("answer").tBodies[0].replaceChildren(...answer.predictions.map((video) => {
     const row = element("tr");
     const name = element("th", video.video_id);
     name.scope = "row";
-    const heat = element("td");
-    heat.append(strip(video, figure, low, high));
+    const heat = element("td", undefined, "strips");
+    heat.append(strip(video, figure, low, high, longest_s));
     row.append(name, heat,
-      element("td", `${seconds(video.expected_watch_s)} of ${seconds(video.duration_s)}`),
-      element("td", percent(video.completion)),
-      element("td", `${video.skip.start_s}–${video.skip.end_s.toFixed(1)} s (${percent(video.skip.probability)})`));
+      figureCell("watches", `${short(video.expected_watch_s)} of ${short(video.duration_s)} s`),
+      figureCell("to the end", percent(video.completion)),
+      figureCell("leaves most likely at", `${video.skip.start_s}–${short(video.skip.end_s)} s, ${percent(video.skip.probability)}`, " leaves"));
     return row;
   }));
+  for (const word of ["less", "more", "told"]) at(word).textContent = FIGURES[figure][word];
   at("answer").hidden = at("legend").hidden = !answer.predictions.length;
 }
 
@@ -95,7 +126,7 @@ async function predict() {
 async function start() {
   try {
     const health = await ask("healthz");
-    at("run").textContent = `${health.run} (${health.model}), ${health.users} users, ${health.videos} videos`;
+    at("run").textContent = `Run ${health.run}, model ${health.model}: ${health.users.toLocaleString("en")} users, ${health.videos.toLocaleString("en")} videos.`;
     const known = await ask("v1/catalog");
     videos = known.videos;
     at("users").replaceChildren(...known.users.map((id) => { const option = element("option"); option.value = id; return option; }));
@@ -111,5 +142,6 @@ at("question").addEventListener("submit", (event) => { event.preventDefault(); p
 at("another").addEventListener("click", () => { chooseVideos(); predict(); });
 at("figure").addEventListener("change", show);
 at("by").addEventListener("change", predict);
+at("user").addEventListener("change", () => at("question").requestSubmit());
 at("key").addEventListener("change", start);
 start();

@@ -258,7 +258,7 @@ def test_pages_ask_nobody_but_the_server_and_build_no_markup_from_text(client: T
     texts = [client.get(path) for path in ("/", "/docs")]
     assert all("default-src 'none'" in t.headers["content-security-policy"] for t in texts)
     names = {n for t in texts for n in re.findall(r'(?:src|href)="(pages/[^"]+)"', t.text)}
-    assert names == {"pages/style.css", "pages/try.js", "pages/docs.js"}
+    assert names == {"pages/report.css", "pages/style.css", "pages/try.js", "pages/docs.js"}
     texts += [client.get(f"/{name}") for name in names]
     for t in texts:
         assert t.status_code == 200
