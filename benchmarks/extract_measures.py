@@ -101,7 +101,7 @@ def measure_encode(paths: Sequence[Path], folder: Path) -> dict[str, Any]:
     words = [line.partition(",")[2] for line in titles(paths, folder).read_text().splitlines()[1:]]
     items = {
         "visual": [rng.integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8) for _ in range(64)],
-        "audio": [rng.normal(0, 0.1, 80_000).astype(np.float32) for _ in range(16)],
+        "audio": [rng.normal(0, 0.1, 80_000).astype(np.float32) for _ in range(8)],
         "text": [f"{words[k % len(words)]}" for k in range(128)],
     }
     found: dict[str, Any] = {}

@@ -46,9 +46,13 @@ def half_precision(device: torch.device) -> torch.dtype | None:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Matrix products in half precision where `half_precision` has one; otherwise nothing changes."""
+    """Matrix products in half precision where `half_precision` has one; otherwise nothing changes.
+
+    Without the cache of converted weights: it is one for all threads, so that a thread could use weights that another
+    one's queue on the GPU has yet to convert, or has freed already.
+    """
     dtype = half_precision(device)
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype, cache_enabled=False)
 
 
 def upload(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:

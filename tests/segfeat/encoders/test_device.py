@@ -23,6 +23,13 @@ def test_a_cpu_computes_in_single_precision() -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 
 
+def test_threads_share_no_converted_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segfeat.encoders.device.half_precision", lambda _device: torch.bfloat16)
+    with autocast(CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+        assert not torch.is_autocast_cache_enabled()
+
+
 def test_auto_is_cuda_where_there_is_one() -> None:
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert resolve_device("cpu") == CPU

@@ -173,7 +173,7 @@ def left_in(folder: Path) -> list[str]:
 # -- kill -9 -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_killed_at_random_moments_it_ends_with_the_same_store(
     copies: Copies, tmp_path: Path, start: Start, uninterrupted: str, content: Callable[[Path], str], kills: int
 ) -> None:
