@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +21,9 @@ from segmodel.views import UNKNOWN, Views
 
 MAX_VIDEOS = 500
 MAX_HISTORY = 1000
+
+_READ_USERS, _READ_USERS_S = 1000, 2.0
+"""At most so many of the busiest users are read before the first question, and no longer than that."""
 
 
 class BadQuestion(ValueError):
@@ -100,9 +104,13 @@ class Scorer:
             self._bind, log if history is None else log.joined(history), journal, run.model.past_has_grown
         )
         self._shown = replace(self._shown, video=self.pasts.table.codes(ids, {})[self._shown.log_row])
-        # The first answer is slow, so it is given to nobody.
-        for user_id in self.pasts.users(1):
-            self.answer(Question(store.video_ids[:MAX_VIDEOS].tolist(), user_id))
+        # The first answer about a user or a video is slow, so as many as time allows are given to nobody.
+        until_s, videos = time.monotonic() + _READ_USERS_S, ids[:MAX_VIDEOS]
+        for user_id in self.pasts.users(_READ_USERS):
+            self.answer(Question(videos, user_id))
+            videos = videos[:1]
+            if time.monotonic() > until_s:
+                break
 
     def close(self) -> None:
         """Let go of store and journal."""

@@ -41,6 +41,20 @@ def service(link: Path, journal: Path) -> Service:
     made.close()
 
 
+@pytest.mark.parametrize(("seconds", "users"), [(0.0, 1), (600.0, 10)])
+def test_the_busiest_users_are_read_before_anybody_asks(
+    link: Path, journal: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, users: int
+) -> None:
+    asked: list[Question] = []
+    answer = Scorer.answer
+    monkeypatch.setattr("segmodel.serve.scorer._READ_USERS_S", seconds)
+    monkeypatch.setattr(Scorer, "answer", lambda self, question: asked.append(question) or answer(self, question))
+    scorer = open_scorer(link, journal)
+    assert [q.user_id for q in asked] == scorer.pasts.users(users)
+    assert set(asked[0].video_ids) == set(scorer.store)
+    scorer.close()
+
+
 def test_a_reload_takes_over_with_all_events_and_drops_no_request(
     service: Service, link: Path, run_of: Callable[[str], Path]
 ) -> None:
