@@ -19,6 +19,9 @@ from segmodel.views import Views, make_views
 RECENT_VIEWS = 200_000
 """Pasts of so many views together are kept, and with them what models remember of them."""
 
+_USER_VIEWS = 30
+"""What a model remembers of a user besides weighs as much as that of so many views."""
+
 _COLUMNS = (
     "user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"
 )  # fmt: skip
@@ -88,7 +91,7 @@ class Pasts:
         self._time_ms, self._video = known.time_ms[self._order], known.video[self._order]
         self._grown: dict[str, Past] = {}
         self._new_users = 0
-        self._recent: Recent[Past] = Recent(RECENT_VIEWS, weigh=lambda past: len(past.views))
+        self._recent: Recent[Past] = Recent(RECENT_VIEWS, weigh=lambda past: len(past.views) + _USER_VIEWS)
         outside = [v for v in bind.store if v not in set(known.video_ids.tolist())]
         self.table = VideoTable(np.concatenate([known.video_ids, np.array(outside, dtype=object)]))
 
