@@ -329,12 +329,15 @@ class HazardModel(SegmentModel):
         self, networks: Sequence[HazardNetwork], data: Dataset, inputs: Inputs, states: SegmentStates | None = None
     ) -> Float64:
         """(V, S) averaged over the networks; 0 beyond N."""
+        for network in networks:
+            if network.training:  # asking anyway would take a good part of a small batch's time
+                network.eval()
         hazard = np.zeros((len(data), self.config.max_segments))
         for start in range(0, len(data), _SCORE_VIEWS):
             rows = np.arange(start, min(start + _SCORE_VIEWS, len(data)))
             batch = self._batch(data, inputs, rows, states=states).to(self.device)
             members = [batch.of_member(k) if states else batch for k in range(len(networks))]
-            each = [torch.sigmoid(n.eval()(b).float()) for n, b in zip(networks, members, strict=True)]
+            each = [torch.sigmoid(n(b).float()) for n, b in zip(networks, members, strict=True)]
             out = torch.stack(each).mean(dim=0)
             hazard[rows, : out.shape[1]] = out.cpu().numpy()
         hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
