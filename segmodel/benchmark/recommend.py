@@ -19,7 +19,7 @@ from scipy.special import expit
 from segfeat.types import Bool, Float64
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, read_cell, with_seeds
-from segmodel.benchmark.modes import MODES, REFERENCE, Mode
+from segmodel.benchmark.modes import REFERENCE, Mode
 from segmodel.benchmark.plan import Opened, Plan, open_views
 from segmodel.benchmark.pool import Bench, Progress, compute, silent
 from segmodel.benchmark.systems import SYSTEMS
@@ -31,7 +31,7 @@ from segmodel.recommend.direct import effective_probability, interest_survival
 from segmodel.recommend.effective import EffectiveViews
 from segmodel.recommend.interest import known_interest
 from segmodel.recommend.segrec import SegRec
-from segmodel.recommend.weights import INTEREST, VIDEO
+from segmodel.recommend.weights import VIDEO
 from segmodel.views import Views
 
 _INTEREST_CELL = "interest-"
@@ -228,10 +228,8 @@ class _Cells:
 
     def mode(self, best: Cell, mode: Mode, interest: Sequence[Cell] | None) -> list[Cell]:
         """A backbone in one mode with every seed; seed s takes the interest of seed s."""
-        name = MODES[REFERENCE].name if mode.weighing == VIDEO else mode.name
-        if mode.weighing == INTEREST and interest:
-            # Modes that weigh by the same system are the same cell.
-            name = interest[0].system
+        # Modes that weigh by the same system are the same cell.
+        name = interest[0].system if interest else mode.name
         settings = {**best.settings, _WEIGHING: mode.weighing}
         cells = []
         for cell in with_seeds(replace(best, system=f"{best.model}-{name}"), self.plan.budget.seeds):

@@ -25,7 +25,7 @@ from segmodel.recommend.segrec import SegRec
 from segmodel.runs import Run
 
 FOLDS = 2
-"""Of the cross-fitting of interest: two more fits of half the size."""
+"""Of the cross-fitting of interest: two fits of half the size."""
 
 _SETTINGS = {"d": 32, "dropout": 0.1, "learning_rate": 1e-3, "batch_views": 256, "epochs": 30, "patience": 4}
 """The middle of what the benchmark searches."""
@@ -96,9 +96,7 @@ def kept_segrec(
     data = run.config.dataset(store)
     split = run.config.make_split(data)
     fit = FitRun(seed=run.config.seed, device=device, epochs=run.config.epochs)
-    interest = known_interest(
-        lambda: make_model(run.config.model, run.config.settings), data, split, fit, FOLDS, full=run.model
-    )
+    interest = known_interest(lambda: make_model(run.config.model, run.config.settings), data, split, fit, FOLDS)
     model.fit(data, split, effective.labels(data.views), interest, FitRun(seed=run.config.seed, device=device))
     _write(folder, model, effective, fingerprint)
     return KeptSegRec(model, effective)

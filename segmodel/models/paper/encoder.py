@@ -78,6 +78,9 @@ class UserVideoEncoder(nn.Module):
 
     def forward(self, user: Tensor, user_mask: Tensor, video: Tensor, video_mask: Tensor) -> Tensor:
         """Latent scores (B, N, d)."""
-        for layer in self.layers:
+        *layers, last = self.layers
+        for layer in layers:
             user, video = layer(user, user_mask, video, video_mask)
-        return video
+        # Nobody reads the last user stream, and histories are where the time goes.
+        latent: Tensor = last.get_submodule("video")(video, video_mask, user, user_mask)
+        return latent

@@ -11,7 +11,7 @@ from segfeat.interactions import Interactions
 from segfeat.store import FeatureStore
 from segmodel.dataset import Dataset, make_dataset
 from segmodel.models import make_model
-from segmodel.models.base import FitRun
+from segmodel.models.base import FitRun, SegmentModel
 from segmodel.recommend.interest import known_interest, view_folds
 from segmodel.splits import Split, temporal_split
 
@@ -60,11 +60,23 @@ def test_a_view_has_no_say_in_its_own_interest(opened: tuple[Dataset, Split], na
         assert (interest(data, 1)[row] != interest(changed(data, row), 1)[row]).any()
 
 
-def test_test_views_are_asked_of_the_whole_fit(opened: tuple[Dataset, Split]) -> None:
+def test_one_fold_is_one_fit(opened: tuple[Dataset, Split]) -> None:
     data, split = opened
-    run = FitRun(seed=0)
     model = make_model("item-position")
-    model.fit(data, split, run)
-    for folds in (1, 2):
-        found = known_interest(lambda: make_model("item-position"), data, split, run, folds)
-        np.testing.assert_array_equal(found[split.test], model.predict(data.take(split.test)).interest)
+    model.fit(data, split, FitRun(seed=0))
+    found = known_interest(lambda: make_model("item-position"), data, split, FitRun(seed=0), 1)
+    np.testing.assert_array_equal(found, model.predict(data).interest)
+
+
+def test_test_views_get_the_mean_of_the_fits(opened: tuple[Dataset, Split]) -> None:
+    data, split = opened
+    fits = []
+
+    def make() -> SegmentModel:
+        fits.append(make_model("item-position"))
+        return fits[-1]
+
+    found = known_interest(make, data, split, FitRun(seed=0), 3)
+    assert len(fits) == 3
+    test = data.take(split.test)
+    np.testing.assert_allclose(found[split.test], np.mean([m.predict(test).interest for m in fits], axis=0))
