@@ -41,7 +41,7 @@ BUDGETS: Mapping[str, Budget] = {
 """Of the skip benchmark."""
 
 RECOMMEND_BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(trials=2, seeds=2, epochs=5, patience=1, folds=2),
+    "small": Budget(trials=2, seeds=2, epochs=4, patience=1, folds=2),
     "default": Budget(trials=8, seeds=3, epochs=30, patience=4, folds=5),
 }
 """Of the recommendation benchmark, whose networks are at their best after few epochs, and which has many more fits."""
