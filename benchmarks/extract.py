@@ -127,7 +127,8 @@ def compare(paths: Sequence[Path], folder: Path, parts: Sequence[str]) -> None:
         print(f"pictures / plain pass: {found['pictures'] / found['plain']:.3f} (at most .88)")
         if "encode" in parts:
             costs, peak = measured("encode", paths, folder)
-            for modality, by_batch in costs.items():
+            for modality in ("visual", "audio", "text"):
+                by_batch = costs[modality]
                 batch = min(by_batch, key=by_batch.get)
                 share = found["seconds"] / 5 / segments if modality == "audio" else 1.0
                 seconds = by_batch[batch] * segments * share
