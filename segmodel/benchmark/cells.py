@@ -64,7 +64,7 @@ class Outcome:
     valid : float
         The score that trials are judged by, higher is better; -inf where the fit failed.
     seconds : float
-        Fitting and predicting.
+        CPU time of fitting and predicting, which other work disturbs less.
     arrays : name -> array
         What was measured or predicted; empty where the fit failed.
     failure : str

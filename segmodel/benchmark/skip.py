@@ -32,7 +32,7 @@ class Found:
     absent : system name -> reason
         Systems without figures.
     seconds : system name -> float
-        All fits together.
+        CPU time of all fits together.
     facts : mapping
         What the data are.
     """
@@ -49,7 +49,7 @@ class SkipBench(Bench):
 
     def fit(self, opened: Opened, cell: Cell) -> Outcome:
         """Fit a system; the outcome holds the metrics of the test views."""
-        began = time.perf_counter()
+        began = time.process_time()
         data, split, slots = opened.data, opened.split, int(cell.settings["max_segments"])
         try:
             model = make_model(cell.model, cell.settings)
@@ -58,11 +58,11 @@ class SkipBench(Bench):
             judged = view_metrics(model.predict(valid), valid.views, slots).summary()
             metrics = view_metrics(model.predict(test), test.views, slots)
         except ValueError as error:
-            return Outcome(-math.inf, time.perf_counter() - began, failure=str(error))
+            return Outcome(-math.inf, time.process_time() - began, failure=str(error))
         # The paper's protocol is undefined for other segment lengths.
         score = next((judged[n] for n in ("paper_ndcg@5", "masked_ndcg@5") if not math.isnan(judged[n])), 0.0)
         arrays = {f.name: getattr(metrics, f.name) for f in fields(ViewMetrics)}
-        return Outcome(score, time.perf_counter() - began, arrays)
+        return Outcome(score, time.process_time() - began, arrays)
 
     def tells(self, cell: Cell, outcome: Outcome) -> str:
         return f"validation NDCG@5 {outcome.valid:.4f}"

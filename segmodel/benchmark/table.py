@@ -115,7 +115,7 @@ class SkipTables:
         return markdown_table(rows)
 
     def _settings(self) -> str:
-        rows = [["system", "chosen on validation", "seconds, all fits"]]
+        rows = [["system", "chosen on validation", "CPU seconds, all fits"]]
         for system in self.systems:
             chosen = self.found.settings.get(system.name)
             text = plain_settings(chosen, ("max_segments",))
