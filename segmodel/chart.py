@@ -9,7 +9,7 @@ from html import escape
 from segmodel.comparison import Comparison, Figure
 from segmodel.comparison_table import HEADLINES
 
-_LABEL, _PANEL, _ROW, _TOP, _GAP = 230, 240, 26, 58, 40
+_LABEL, _PANEL, _ROW, _TOP, _GAP, _LEAST = 230, 240, 26, 58, 40, 700
 """Widths and heights in pixels."""
 
 _BETTER_IS_LESS = ("nll",)
@@ -33,7 +33,7 @@ def differences_svg(
     models = [m for m in table if m != comparison.reference]
     metrics = [name for name in headlines if table[comparison.reference][name].views]
     height = _TOP + _ROW * len(models) + 32
-    width = _LABEL + (_PANEL + _GAP) * len(metrics)
+    width = max(_LEAST, _LABEL + (_PANEL + _GAP) * len(metrics))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="system-ui, sans-serif" font-size="13" fill="#222">',
