@@ -218,6 +218,15 @@ def test_members_differ_and_are_averaged_on_the_hazard(small: Any) -> None:
     np.testing.assert_allclose(mean[live], ((one + two) / 2)[live], atol=1e-5)
 
 
+def test_a_fit_in_small_parts_is_the_same(small: Any, fitted: HazardModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmodel.views.PART_VIEWS", 7)
+    monkeypatch.setattr("segmodel.models.hazard.model._PART_ROWS", 50)
+    again = small.fit()
+    for name, table in fitted.after.arrays().items():
+        np.testing.assert_allclose(again.after.arrays()[name], table, rtol=1e-6, atol=1e-9, err_msg=name)
+    np.testing.assert_allclose(again.predict(small.data).slots, fitted.predict(small.data).slots, atol=1e-5)
+
+
 def test_the_same_seed_gives_the_same_fit(small: Any, fitted: HazardModel) -> None:
     again = small.fit()
     np.testing.assert_array_equal(again.predict(small.data).slots, fitted.predict(small.data).slots)
