@@ -143,7 +143,7 @@ def steps(model: SegmentModel, data: Dataset, views: int, chunk: int) -> Callabl
         inputs = model.statistics.inputs(data, model.inside, own_fold=True)
 
         def loss(part: np.ndarray) -> Tensor:
-            batch = model._batch(data, inputs, part)
+            batch = model.batches.make(data, inputs, part)
             return hazard_loss(network(batch), batch.segments, batch.exit)
 
     elif isinstance(model, PaperModel):

@@ -19,7 +19,8 @@ from segmodel.dataset import Dataset
 from segmodel.metrics import exit_nll
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
 from segmodel.models.gbdt import GbdtConfig, GbdtHazard
-from segmodel.models.hazard.model import HazardConfig, HazardModel
+from segmodel.models.hazard.config import HazardConfig
+from segmodel.models.hazard.model import HazardModel
 from segmodel.models.hazard.rates import logit
 from segmodel.prediction import SkipPrediction, from_hazard
 from segmodel.splits import Split

@@ -16,7 +16,8 @@ from segfeat.store import FeatureStore, StoreHeader
 from segfeat.types import EncoderSpec, VideoFeatures
 from segmodel.dataset import Dataset, make_dataset
 from segmodel.models.base import FitRun
-from segmodel.models.hazard.model import HazardConfig, HazardModel
+from segmodel.models.hazard.config import HazardConfig
+from segmodel.models.hazard.model import HazardModel
 from segmodel.splits import Split, temporal_split
 
 Rows = list[tuple[str, str, int, int, int]]

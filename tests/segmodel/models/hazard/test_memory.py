@@ -17,4 +17,4 @@ def test_a_past_that_nobody_keeps_is_forgotten(store_path: Path) -> None:
     job.model.fit(job.data, job.split, FitRun(epochs=1))
     job.model.predict(job.data)
     gc.collect()
-    assert len(job.model._remembered) <= 1, "only the dataset's own past may be left"
+    assert len(job.model.scorer._remembered) <= 1, "only the dataset's own past may be left"

@@ -20,7 +20,8 @@ from segfeat.store import FeatureStore, StoreHeader
 from segfeat.types import MODALITIES, EncoderSpec
 from segmodel.dataset import Dataset, make_dataset
 from segmodel.models.base import FitRun
-from segmodel.models.hazard.model import HazardConfig, HazardModel
+from segmodel.models.hazard.config import HazardConfig
+from segmodel.models.hazard.model import HazardModel
 from segmodel.prediction import SkipPrediction
 from segmodel.splits import temporal_split
 
@@ -164,13 +165,13 @@ def test_parts_that_are_switched_off_read_nothing(small: Any, fitted: HazardMode
     """The inputs that a switch takes away are the only ones that change."""
     rows = small.split.test
     inputs = fitted.statistics.inputs(small.data, fitted.inside)
-    full = fitted._batch(small.data, inputs, rows)
+    full = fitted.batches.make(small.data, inputs, rows)
     assert full.token_mask.any()
     assert full.user.any()
     for switch, left in (("attention", {"token", "age", "token_mask"}), ("user_statistics", {"user"})):
         other = HazardModel(replace(fitted.config, **{switch: False}))
         other.restore(*fitted.state())
-        batch = other._batch(small.data, inputs, rows)
+        batch = other.batches.make(small.data, inputs, rows)
         assert not any(getattr(batch, name).any() for name in left)
         for name in {"view", "user", "token", "age", "token_mask", "segment", "offset"} - left:
             assert torch.equal(getattr(batch, name), getattr(full, name)), name
@@ -220,7 +221,8 @@ def test_members_differ_and_are_averaged_on_the_hazard(small: Any) -> None:
 
 def test_a_fit_in_small_parts_is_the_same(small: Any, fitted: HazardModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segmodel.views.PART_VIEWS", 7)
-    monkeypatch.setattr("segmodel.models.hazard.model._PART_ROWS", 50)
+    for module in ("model", "fitting"):
+        monkeypatch.setattr(f"segmodel.models.hazard.{module}.PART_VIEWS", 50)
     again = small.fit()
     for name, table in fitted.after.arrays().items():
         np.testing.assert_allclose(again.after.arrays()[name], table, rtol=1e-6, atol=1e-9, err_msg=name)

@@ -11,7 +11,9 @@ import pytest
 from segfeat.interactions import Interactions
 from segmodel.dataset import Dataset, make_dataset
 from segmodel.models.base import FitRun
+from segmodel.models.hazard import scoring
 from segmodel.models.hazard.model import HazardModel
+from segmodel.models.hazard.scoring import Scorer, mean_hazard
 from segmodel.models.hazard.user_filter import filter_users
 from segmodel.prediction import from_hazard
 from segmodel.views import UNKNOWN
@@ -54,8 +56,8 @@ def _candidates(small: Any, user: str, after_ms: int = 60_000) -> Dataset:
 def _view_by_view(model: HazardModel, data: Dataset) -> np.ndarray:
     """Exit probabilities from the networks themselves, each view with a history of its own."""
     inputs = model.statistics.inputs(data, model.after)
-    hazard = model._mean_hazard(model.networks, data, inputs)
-    sums = model._remember(data, model.after).surprises
+    hazard = mean_hazard(model.networks, model.batches, data, inputs)
+    sums = model.scorer.remember(data, model.after).surprises
     return from_hazard(filter_users(data, hazard, inputs.cold, sums), data.views).slots
 
 
@@ -85,7 +87,7 @@ def test_without_content_and_without_filter(small: Any, pair: HazardModel) -> No
     bare.fit(small.data, small.split, FitRun(seed=2))
     data = _candidates(small, "u04")
     inputs = bare.statistics.inputs(data, bare.after)
-    expected = from_hazard(bare._mean_hazard(bare.networks, data, inputs), data.views).slots
+    expected = from_hazard(mean_hazard(bare.networks, bare.batches, data, inputs), data.views).slots
     np.testing.assert_allclose(bare.predict(data).slots, expected, atol=1e-6)
     np.testing.assert_array_equal(bare.predict(replace(data, store=None)).slots, bare.predict(data).slots)
 
@@ -107,10 +109,10 @@ def test_states_are_forgotten_when_there_is_no_more_room(
     """Rooms for fewer segments than the log has, and for fewer than one question brings."""
     data = _candidates(small, "u03")
     expected = _view_by_view(model, data)
-    model._settle()
+    model.scorer = Scorer(model.networks, model.batches, model.statistics)
     monkeypatch.setattr("segmodel.models.hazard.states.CAPACITY", 40)
     monkeypatch.setattr("segmodel.models.hazard.videos.CAPACITY", 12)
-    states, largest = model._states_of(small.store), int(data.views.segments.sum())
+    states, largest = model.scorer.states(small.store), int(data.views.segments.sum())
     assert states is not None
     assert largest > 60
     kept = []
@@ -121,7 +123,7 @@ def test_states_are_forgotten_when_there_is_no_more_room(
     ]:
         np.testing.assert_allclose(model.predict(data.take(part)).slots, expected[part], atol=1e-6)
         assert len(states.unit) <= max(40, largest + 100) + 1
-        kept.append(len(model._videos[model.after]))
+        kept.append(len(model.scorer._videos[model.after]))
     assert max(kept[:9]) <= 12
     assert max(kept) <= len(data)
     assert np.diff(kept[:9]).min() <= 0
@@ -150,18 +152,17 @@ def test_a_past_that_grows_answers_as_one_read_at_once(
     after = _past_of(small, np.arange(15), (7, int(time_ms)))
     assert len(after.past) == 16
     expected = _view_by_view(model, after)
-    model._settle()
+    model.scorer = Scorer(model.networks, model.batches, model.statistics)
     assert np.abs(model.predict(before).slots - expected).max() > 1e-4
 
     scored = []
-    whole = HazardModel._mean_hazard
     monkeypatch.setattr(
-        HazardModel,
-        "_mean_hazard",
-        lambda self, n, data, *rest: scored.append(len(data)) or whole(self, n, data, *rest),
+        scoring,
+        "mean_hazard",
+        lambda networks, batches, data, *rest: scored.append(len(data)) or mean_hazard(networks, batches, data, *rest),
     )
     model.past_has_grown(before.past, after.past)
-    assert before.past not in model._remembered
+    assert before.past not in model.scorer._remembered
     np.testing.assert_allclose(model.predict(after).slots, expected, atol=1e-6)
     assert scored == [{"last": 1, "tied": 1, "first": 16, "middle": scored[0]}[place]]
     assert scored[0] in (1, 16) or 5 < scored[0] < 12

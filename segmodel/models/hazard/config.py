@@ -1,0 +1,44 @@
+"""Settings of the default model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segmodel.batch import CONTENT
+from segmodel.views import MAX_SEGMENTS
+
+
+@dataclass(frozen=True)
+class HazardConfig:
+    """Settings of the default model."""
+
+    modalities: tuple[str, ...] = ("id", *CONTENT)
+    """Those of them that the store has are used; ``id`` stands for statistics of the video."""
+    max_segments: int = MAX_SEGMENTS
+    members: int = 3
+    """Networks averaged; they differ in initial weights, order and simulated deployments."""
+    epochs: int = 7
+    batch_views: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    clip_norm: float = 1.0
+    width: int = 64
+    rank: int = 8
+    dropout: float = 0.3
+    folds: int = 10
+    prior_events: float = 20.0
+    """Weight of coarser levels in the base hazard, in events."""
+    deployed_share: float = 0.5
+    """Share of the users for whom an epoch hides the statistics after a random moment, as in deployment."""
+    modality_dropout: float = 0.2
+    """Chance that a training batch lacks a content modality."""
+    attention: bool = True
+    """To the user's last views; without it, histories speak through running statistics, tastes and filter alone."""
+    user_statistics: bool = True
+    """Running statistics of the user's history."""
+    user_filter: bool = True
+
+    def __post_init__(self) -> None:
+        unknown = [m for m in self.modalities if m not in ("id", *CONTENT)]
+        if unknown or not self.modalities:
+            raise ValueError(f"modalities {','.join(self.modalities)!r}: valid are {', '.join(('id', *CONTENT))}")

@@ -1,0 +1,121 @@
+"""Fitting: how one network of the default model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segfeat.types import Float32
+from segmodel.dataset import Dataset, by_users
+from segmodel.losses import hazard_loss
+from segmodel.metrics import exit_nll
+from segmodel.models.base import FitRun
+from segmodel.models.hazard.batches import Batches
+from segmodel.models.hazard.features import VIEW, Scaler
+from segmodel.models.hazard.items import TimedItems
+from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
+from segmodel.models.hazard.scoring import mean_hazard
+from segmodel.models.hazard.statistics import Statistics, Tables, rows_seen
+from segmodel.prediction import from_hazard
+from segmodel.training import Schedule, train_network
+from segmodel.views import PART_VIEWS, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What all members learn from.
+
+    Attributes
+    ----------
+    train, valid : Dataset
+    statistics : Statistics
+    tables : Tables
+        Of the training views.
+    timed : TimedItems
+        The same by time.
+    batches : Batches
+    """
+
+    train: Dataset
+    valid: Dataset
+    statistics: Statistics
+    tables: Tables
+    timed: TimedItems
+    batches: Batches
+
+    def train_member(self, member: int, widths: Widths, run: FitRun) -> HazardNetwork:
+        """A network that differs from the other members in initial weights, order and simulated deployments."""
+        c = self.batches.config
+        seed = run.seed * 1009 + member
+        torch.manual_seed(seed)
+        network = HazardNetwork(widths, self.batches.dims).to(run.device)
+        folder = run.folder / f"member-{member}" if run.folder else None
+        if folder:
+            folder.mkdir(exist_ok=True)
+
+        def loss(batch: HazardBatch) -> Tensor:
+            return hazard_loss(network(batch).float(), batch.segments, batch.exit)
+
+        def report(record: Mapping[str, Any]) -> None:
+            # One counter over the epochs of all members.
+            epoch = member * (run.epochs or c.epochs) + record["epoch"]
+            run.report({**record, "epoch": epoch, "member": member})
+
+        schedule = Schedule(
+            c.epochs,
+            c.batch_views,
+            c.learning_rate,
+            c.weight_decay,
+            c.clip_norm,
+            early_stopping=False,
+            steps_per_epoch=-(-len(self.train) // c.batch_views),
+        )
+        train_network(
+            network,
+            self._epoch,
+            loss,
+            lambda: -self._valid_nll(network),
+            schedule,
+            replace(run, seed=seed, folder=folder, report=report),
+            metric="valid_log_likelihood",
+        )
+        return network
+
+    def _epoch(self, generator: np.random.Generator) -> Iterator[HazardBatch]:
+        c = self.batches.config
+        inputs_of = self.statistics.deployed_inputs(self.train, self.tables, self.timed, generator, c.deployed_share)
+        order = generator.permutation(len(self.train))
+        for start in range(0, len(order), c.batch_views):
+            part = self.train.take(order[start : start + c.batch_views])
+            yield self.batches.make(part, inputs_of(part), np.arange(len(part)), generator)
+
+    def _valid_nll(self, network: HazardNetwork) -> float:
+        nll = np.empty(len(self.valid))
+        for rows, part in by_users(self.valid, PART_VIEWS):
+            hazard = mean_hazard([network], self.batches, part, self.statistics.inputs(part, self.tables))
+            nll[rows] = exit_nll(from_hazard(hazard, part.views).slots, part.views.exit)
+        return float(nll.mean())
+
+
+def make_scalers(train: Dataset, statistics: Statistics, tables: Tables) -> list[Scaler]:
+    """Scalers of the training views' own numbers, their users' and their histories' tokens."""
+    past = statistics.past(train.past, tables)
+
+    def numbers(rows: Rows) -> Float32:
+        inputs = statistics.inputs(train.take(rows), tables, own_fold=True, past=past)
+        return np.concatenate([inputs.view, inputs.user], axis=1)
+
+    own = Scaler.of(numbers(rows) for rows in _row_parts(len(train)))
+    seen = np.flatnonzero(rows_seen(train))
+    token = Scaler.of(past.token[seen[rows]] for rows in _row_parts(len(seen)))
+    return [own.columns(slice(VIEW)), own.columns(slice(VIEW, None)), token]
+
+
+def _row_parts(count: int) -> list[Rows]:
+    """The numbers up to ``count``, in parts of at most as many as are scored at a time."""
+    return np.array_split(np.arange(count), range(PART_VIEWS, count, PART_VIEWS))
