@@ -31,7 +31,7 @@ from segmodel.recommend.direct import effective_probability, interest_survival
 from segmodel.recommend.effective import EffectiveViews
 from segmodel.recommend.interest import known_interest
 from segmodel.recommend.segrec import SegRec
-from segmodel.recommend.weights import VIDEO
+from segmodel.recommend.weights import INTEREST, VIDEO
 from segmodel.views import Views
 
 _INTEREST_CELL = "interest-"
@@ -54,7 +54,7 @@ class Recommended:
         Those that validation chose.
     absent : backbone -> mode -> reason
     seconds : cell group -> float
-        CPU time of all fits: of each interest, by ``interest-<system>``, and of each backbone.
+        CPU time of all fits: of each interest, by ``interest-<system>``, of ``direct``, and of each backbone.
     facts : mapping
         What the data are.
     """
@@ -154,25 +154,29 @@ def run_recommend(
         else:
             best[backbone] = cell
     wanted = [(b, m) for b in best for m in able]
-    sources = list(dict.fromkeys(s for b, m in wanted if (s := m.source(b, here))))
-    interest = {s: cells.interest(s) for s in sources}
-    outcomes |= compute(bench, opened, [c for group in interest.values() for c in group], jobs, progress)
+    weighed = [m.source(b, here) for b, m in wanted if m.weighing == INTEREST]
+    interest = {source: cells.interest(source, plan.budget.folds) for source in dict.fromkeys(weighed)}
+    # Asked about test views alone, a survival curve may come from all training views.
+    curves = [c for m in able if m.weighing == DIRECT and best for c in cells.interest(m.source("", here), 1)]
+    asked = [*(c for group in interest.values() for c in group), *curves]
+    outcomes |= compute(bench, opened, asked, jobs, progress)
 
     fits: dict[tuple[str, str], list[Cell]] = {}
     for backbone, mode in wanted:
-        source = mode.source(backbone, here)
-        failures = [f for c in interest.get(source, ()) if (f := outcomes[c.fingerprint].failure)]
+        direct = mode.weighing == DIRECT
+        group = curves if direct else interest.get(mode.source(backbone, here), [])
+        failures = [f for c in group if (f := outcomes[c.fingerprint].failure)]
         if failures:
             absent[backbone][mode.name] = failures[0]
-        elif mode.weighing != DIRECT:
-            fits[backbone, mode.name] = cells.mode(best[backbone], mode, interest.get(source))
+        elif not direct:
+            fits[backbone, mode.name] = cells.mode(best[backbone], mode, group)
     outcomes |= compute(bench, opened, [c for group in fits.values() for c in group], jobs, progress)
 
     probability: dict[str, dict[str, list[Float64]]] = {b: {} for b in backbones}
     test = views.take(split.test)
     for backbone, mode in wanted:
         if mode.weighing == DIRECT and mode.name not in absent[backbone]:
-            found = [outcomes[c.fingerprint].arrays["interest"] for c in interest[mode.source(backbone, here)]]
+            found = [outcomes[c.fingerprint].arrays["interest"] for c in curves]
             probability[backbone][mode.name] = [
                 effective_probability(interest_survival(f[split.test].astype(float), test), test, learned)
                 for f in found
@@ -188,6 +192,7 @@ def run_recommend(
             probability[backbone].pop(name, None)
     spent = {
         **{f"{_INTEREST_CELL}{s}": _seconds(group, outcomes) for s, group in interest.items()},
+        **({DIRECT: _seconds(curves, outcomes)} if curves else {}),
         **{
             b: _seconds([*tried[b], *(c for (k, _), group in fits.items() if k == b for c in group)], outcomes)
             for b in backbones
@@ -217,16 +222,14 @@ class _Cells:
             cells.append(Cell(f"{backbone}-{REFERENCE}", backbone, settings, 0, self.identity))
         return cells
 
-    def interest(self, name: str) -> list[Cell]:
+    def interest(self, name: str, folds: int) -> list[Cell]:
         """A system's interest with every seed, fitted with the first settings of its own search."""
         system = SYSTEMS[name]
         settings = self.plan.settings(system, self.opened.here, trials(system.model, self.plan.budget)[0])
-        cell = Cell(
-            f"{_INTEREST_CELL}{name}", system.model, {**settings, _FOLDS: self.plan.budget.folds}, 0, self.identity
-        )
+        cell = Cell(f"{_INTEREST_CELL}{name}", system.model, {**settings, _FOLDS: folds}, 0, self.identity)
         return with_seeds(cell, self.plan.budget.seeds)
 
-    def mode(self, best: Cell, mode: Mode, interest: Sequence[Cell] | None) -> list[Cell]:
+    def mode(self, best: Cell, mode: Mode, interest: Sequence[Cell]) -> list[Cell]:
         """A backbone in one mode with every seed; seed s takes the interest of seed s."""
         # Modes that weigh by the same system are the same cell.
         name = interest[0].system if interest else mode.name

@@ -118,7 +118,8 @@ def rank_videos(
     history : Interactions, optional
         Views beside those of the run's log.
     by : str
-        ``direct``, or the backbone of a SegRec, which is fitted when first asked for.
+        ``direct``, or the backbone of a SegRec, which is fitted when first asked for. The default was better on
+        validation views of both real logs (``docs/benchmark.md``).
     watched : bool
         Whether videos that the user has watched before are candidates.
     device : str

@@ -88,8 +88,8 @@ def test_what_is_finished_is_not_done_again(
     lines: list[str] = []
     again = run_recommend(make_plan(store, TINY, folder), COLUMNS, ROWS, progress=lines.append)
     assert count_fits == []
-    # Two trials of two backbones; two seeds of four interests; four modes with two seeds of two backbones.
-    assert lines == [f"{n} of {n} fits are there already" for n in (4, 8, 20)]
+    # Two trials of two backbones; two seeds of four interests and of one survival curve; five modes of two backbones.
+    assert lines == [f"{n} of {n} fits are there already" for n in (4, 10, 20)]
     assert again.settings == before.settings
     for backbone, modes in before.probability.items():
         for name, seeds in modes.items():
@@ -118,7 +118,8 @@ def test_content_fills_the_rows_that_need_it(tmp_path: Path) -> None:
     assert result.absent["widedeep"] == {}
     assert set(result.probability["widedeep"]) == {m.name for m in rows}
     # The direct row is read off the survival curves of all modalities.
-    assert [n for n in result.seconds if "hazard" in n] == ["interest-hazard-all"]
+    assert {n for n in result.seconds if n.startswith("interest")} == {f"interest-{m.name}" for m in rows[1:-1]}
+    assert result.seconds["direct"] == result.seconds["interest-hazard-all"] > 0
 
 
 def test_worker_processes_find_the_same(store: Path, found: tuple[Path, Recommended], tmp_path: Path) -> None:
