@@ -43,8 +43,14 @@ class Job:
     facts: Mapping[str, Any]
 
 
-def prepare(config: RunConfig) -> Job:
+def prepare(config: RunConfig, begun: bool = False) -> Job:
     """Read store and log, and check that there is something to learn from.
+
+    Parameters
+    ----------
+    config : RunConfig
+    begun : bool
+        It is the configuration of a run, which records all settings: its modalities were not asked for by name.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def prepare(config: RunConfig) -> Job:
     if hasattr(model.config, "max_segments") and "max_segments" not in settings:
         model = make_model(config.model, {**settings, "max_segments": config.max_segments})
     store = FeatureStore(config.store)
-    wanted = getattr(model.config, "modalities", ()) if "modalities" in settings else ()
+    wanted = getattr(model.config, "modalities", ()) if "modalities" in settings and not begun else ()
     if missing := [m for m in wanted if m not in (*store.encoders, "id")]:
         raise ValueError(
             f"{store.path} has no {', '.join(missing)} features; it has {', '.join(store.encoders) or 'none'}"
@@ -119,7 +125,7 @@ def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = N
         raise ValueError(f"{folder}: no run to resume")
     if (folder / "model").exists():
         raise ValueError(f"{folder}: its training has ended; nothing to resume")
-    job = prepare(read_config(folder))
+    job = prepare(read_config(folder), begun=True)
     recorded = json.loads((folder / "data.json").read_text())
     for key in ("store_hash", "log_fingerprint"):
         if recorded[key] != job.facts[key]:

@@ -12,6 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from segfeat.interactions import Interactions
+from segfeat.shards import write_store
+from segfeat.store import StoreHeader
 from segmodel.configuration import read_options, run_config
 from segmodel.runs import load_run
 from segmodel.train import prepare, resume, train
@@ -42,7 +44,14 @@ def test_the_same_seed_gives_the_same_weights(store_path: Path, workplace: Path)
     assert any(not np.array_equal(first[k], other[k]) for k in first)
 
 
-def test_a_resumed_training_ends_with_the_same_weights(store_path: Path, workplace: Path) -> None:
+@pytest.mark.parametrize("content", [True, False])
+def test_a_resumed_training_ends_with_the_same_weights(
+    content: bool, store_path: Path, workplace: Path, log: Interactions
+) -> None:
+    if not content:
+        # The default modalities are then more than the store has, and the run records them all the same.
+        store_path = workplace / "bare.h5"
+        write_store(store_path, StoreHeader(5.0, {}, {}), [], interactions=log)
     whole = train(prepare(run_config(store_path, SMALL)), "runs/whole")
 
     class Stop(Exception):
