@@ -11,7 +11,7 @@ decode   every picture that is needed, and the sound at 16 kHz, by our reader; b
 encode   each encoder alone at its best batch, on one thread
 whole    the extraction, start-up apart: the cost of extracting as many tiny videos as there are workers is taken off
 memory   the peak of all processes together, for 40 and 400 short videos, 720p and 4K
---quick  makes it 8 videos, and 20 and 60 short ones
+--quick  makes it 8 videos, and 40 and 80 short ones
 
 The floor is the faster decoding plus sound plus encoding; the ratio that counts is whole / floor. Where there is a GPU
 the whole runs on it, and the table says whether it, or decoding on all cores, was the bound.
@@ -181,7 +181,7 @@ def main() -> None:
     if "memory" in parts:
         short = make_videos(folder / "short", 40, seconds=(5, 7), seed=1)
         large = make_videos(folder / "short4k", 10, size=(2160, 3840), seconds=(1, 1), seed=2)
-        compare_memory(short, large, folder, (20, 60) if options.quick else (40, 400))
+        compare_memory(short, large, folder, (40, 80) if options.quick else (40, 400))
 
 
 if __name__ == "__main__":

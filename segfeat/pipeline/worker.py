@@ -6,6 +6,7 @@ It is started by `segfeat.pipeline.pool`, as a fresh interpreter that knows noth
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -48,6 +49,7 @@ def main(handle: int, parent: int) -> None:
                 raise
             except Exception as error:  # whatever a library throws at one file must not end the job
                 connection.send(Failed("internal", f"{source.path}: {type(error).__name__}: {error}"))
+            gc.collect()  # PyAV's containers refer to themselves, and would keep their codecs' pictures for long
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -58,6 +60,8 @@ def _warm_up(decoders: dict[str, str]) -> None:
 
     DECODERS.update(decoders)
     import segfeat.decode.pyav  # noqa: F401
+
+    gc.freeze()  # what is here now stays, and need not be looked at after every file
 
 
 def _die_with(parent: int) -> None:

@@ -153,3 +153,10 @@ def test_processes_do_not_write_core_files(source: Make) -> None:
     [(_, _, end)] = read_all(tasks.tell, [source("crash")], 1)
     assert isinstance(end, Failed)
     assert not list(Path.cwd().glob("core*"))
+
+
+def test_what_a_file_leaves_behind_is_gone_before_the_next(source: Callable[[str], Source]) -> None:
+    """Or the memory of decoders would grow with the number of files."""
+    with ReaderPool(tasks.hoard, [source(f"x{i}") for i in range(4)], 1, timeout_s=60.0) as pool:
+        left = [[segment.text for segment in arrival] for arrival in pool]
+    assert left == [["0"]] * 4
