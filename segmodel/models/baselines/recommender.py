@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -15,14 +14,9 @@ from segmodel.models.base import Arrays, FitRun
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.items import Items, all_items, labelled_items
 from segmodel.models.baselines.objectives import pairwise_loss, pointwise_loss
-from segmodel.models.ranking import RankingConfig, RankingModel
+from segmodel.models.ranking import RankingModel
 from segmodel.splits import Split
 from segmodel.training import one_thread
-
-
-@dataclass(frozen=True)
-class RecommenderConfig(RankingConfig):
-    """Settings that all baselines share."""
 
 
 class ItemNetwork(nn.Module, ABC):
@@ -51,8 +45,6 @@ class Recommender(RankingModel):
     Subclasses say what their network is, and what it must know of the training views besides their batches.
     """
 
-    Config = RecommenderConfig
-    config: RecommenderConfig
     network: ItemNetwork
     needs_content: ClassVar[bool] = False
     """Whether the system is nothing without content features."""

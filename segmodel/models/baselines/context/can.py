@@ -14,11 +14,12 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender
+from segmodel.models.ranking import RankingConfig
 
 
 @dataclass(frozen=True)
-class CANConfig(RecommenderConfig):
+class CANConfig(RankingConfig):
     """Settings of CAN."""
 
     history: int = 20

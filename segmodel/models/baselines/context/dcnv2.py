@@ -12,11 +12,12 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender
+from segmodel.models.ranking import RankingConfig
 
 
 @dataclass(frozen=True)
-class DCNv2Config(RecommenderConfig):
+class DCNv2Config(RankingConfig):
     """Settings of DCN-V2."""
 
     crosses: int = 2

@@ -14,11 +14,12 @@ from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding, History
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.objectives import pointwise_loss
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender
+from segmodel.models.ranking import RankingConfig
 
 
 @dataclass(frozen=True)
-class DIENConfig(RecommenderConfig):
+class DIENConfig(RankingConfig):
     """Settings of DIEN."""
 
     history: int = 10

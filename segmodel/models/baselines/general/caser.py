@@ -11,11 +11,12 @@ from segmodel.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender
+from segmodel.models.ranking import RankingConfig
 
 
 @dataclass(frozen=True)
-class CaserConfig(RecommenderConfig):
+class CaserConfig(RankingConfig):
     """Settings of Caser."""
 
     history: int = 10

@@ -14,7 +14,8 @@ from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.general.lightgcn import GraphRecommender
 from segmodel.models.baselines.graph import GraphEmbedding
 from segmodel.models.baselines.items import Items, one_watched_each
-from segmodel.models.baselines.recommender import ItemNetwork, RecommenderConfig
+from segmodel.models.baselines.recommender import ItemNetwork
+from segmodel.models.ranking import RankingConfig
 
 
 def alignment(users: Tensor, items: Tensor) -> Tensor:
@@ -34,7 +35,7 @@ def uniformity(vectors: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class DirectAUConfig(RecommenderConfig):
+class DirectAUConfig(RankingConfig):
     """Settings of DirectAU."""
 
     layers: int = 1

@@ -13,11 +13,12 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.graph import GraphEmbedding, watched_graph
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import RankingNetwork, Recommender, RecommenderConfig
+from segmodel.models.baselines.recommender import RankingNetwork, Recommender
+from segmodel.models.ranking import RankingConfig
 
 
 @dataclass(frozen=True)
-class LightGCNConfig(RecommenderConfig):
+class LightGCNConfig(RankingConfig):
     """Settings of LightGCN."""
 
     layers: int = 2

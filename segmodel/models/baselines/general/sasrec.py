@@ -12,11 +12,12 @@ from segmodel.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import INITIAL_STD, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender
+from segmodel.models.ranking import RankingConfig
 
 
 @dataclass(frozen=True)
-class SASRecConfig(RecommenderConfig):
+class SASRecConfig(RankingConfig):
     """Settings of SASRec."""
 
     history: int = 30

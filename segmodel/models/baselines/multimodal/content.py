@@ -19,11 +19,11 @@ from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.general.lightgcn import GraphRecommender
 from segmodel.models.baselines.graph import store_rows
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import RecommenderConfig
+from segmodel.models.ranking import RankingConfig
 
 
 @dataclass(frozen=True)
-class MultimodalConfig(RecommenderConfig):
+class MultimodalConfig(RankingConfig):
     """Settings that the multimodal systems share."""
 
     layers: int = 2
