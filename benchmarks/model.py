@@ -36,16 +36,16 @@ from torch import Tensor
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.shards import write_store
-from segfeat.store import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, Modality, VideoFeatures
-from segmodel.dataset import Dataset, make_dataset
-from segmodel.losses import hazard_loss, intra_video_loss
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split, temporal_split
 from segmodel.models import make_model
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.models.hazard.model import HazardModel
+from segmodel.models.losses import hazard_loss, intra_video_loss
 from segmodel.models.paper.model import PaperModel
-from segmodel.splits import Split, temporal_split
 
 MODELS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "paper, d = 128": ("paper", {"d": 128, "layers": 2}),

@@ -2,7 +2,7 @@
 
     python examples/read_store_with_h5py.py STORE
 
-The specification is the docstring of ``segfeat.store``.
+The specification is the docstring of ``segfeat.store.reader``.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segfeat.extraction import extract
     from segfeat.interactions import Interactions, read_interactions
-    from segfeat.store import FeatureStore, open_store
+    from segfeat.store.reader import FeatureStore, open_store
     from segfeat.types import Clip, EncoderSpec, VideoFeatures
 
 __version__ = "0.1.0"
@@ -25,8 +25,8 @@ _HOMES = {
     "Clip": "types",
     "EncoderSpec": "types",
     "VideoFeatures": "types",
-    "FeatureStore": "store",
-    "open_store": "store",
+    "FeatureStore": "store.reader",
+    "open_store": "store.reader",
     "Interactions": "interactions",
     "read_interactions": "interactions",
     "extract": "extraction",

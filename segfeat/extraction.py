@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segfeat.failures import Failure
 from segfeat.interactions import Interactions
-from segfeat.merge import Part
 from segfeat.pipeline.job import Job
 from segfeat.pipeline.plan import make_plan
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import VIDEO_TIMEOUT_S, Request
 from segfeat.pipeline.run import Run
-from segfeat.store import Failure, FeatureStore
+from segfeat.store.merge import Part
+from segfeat.store.reader import FeatureStore
 
 Report = Callable[[Progress], None]
 """Told of the progress after every file."""

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.types import Float64
+from segmodel.data.views import Views
 from segmodel.survival import Array, expected_watch_s, hazard_from_slots, slots_from_hazard, survival_from_hazard
-from segmodel.views import Views
 
 _SMALL = 1e-9
 """Keeps the logit of a hazard of exactly 0 or 1 finite."""

@@ -18,7 +18,8 @@ def errors(store: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from segfeat.store import FAILURE_CODES, FeatureStore
+    from segfeat.failures import FAILURE_CODES
+    from segfeat.store.reader import FeatureStore
 
     with FeatureStore(store) as opened:
         failures = opened.failures

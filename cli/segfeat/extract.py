@@ -17,7 +17,7 @@ from .progress import ProgressLine, clock, plural
 
 if TYPE_CHECKING:
     from segfeat.extraction import ExtractSummary
-    from segfeat.pipeline.preview import Preview
+    from segfeat.pipeline.dry_run import Preview
 
 _PATH = click.Path(path_type=Path)
 
@@ -66,7 +66,7 @@ def extract(
     where it was. Files that cannot be read are recorded with the reason; segfeat errors STORE lists them.
     """
     from segfeat.extraction import carry_out
-    from segfeat.pipeline.preview import preview
+    from segfeat.pipeline.dry_run import preview
     from segfeat.pipeline.request import Request
     from segfeat.pipeline.sources import read_list
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from segfeat.summary import StoreSummary, VideoSummary
+    from segfeat.store.summary import StoreSummary, VideoSummary
 
 TABLE_VIDEOS = 50
 """Stores of at most this many videos are listed video by video unasked."""
@@ -27,8 +27,8 @@ def info(store: Path, as_json: bool, videos: bool | None) -> None:
     """Show what STORE holds: videos, segments, encoders, failures, the watch log."""
     from dataclasses import asdict
 
-    from segfeat.store import FeatureStore
-    from segfeat.summary import summarise, summarise_videos
+    from segfeat.store.reader import FeatureStore
+    from segfeat.store.summary import summarise, summarise_videos
 
     with FeatureStore(store) as opened:
         summary = summarise(opened)

@@ -23,7 +23,7 @@ def status(store: Path) -> int:
         if not store.exists():
             click.echo(f"error: neither {store} nor an extraction into it is there", err=True)
             return FAILED
-        from segfeat.store import FeatureStore
+        from segfeat.store.reader import FeatureStore
 
         with FeatureStore(store) as opened:
             click.echo(f"finished: {len(opened):,} videos, {opened.segment_total:,} segments, "

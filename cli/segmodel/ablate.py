@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from segmodel.ablate import ABLATIONS, FULL
+from segmodel.models import MODELS
 
 from .options import FILE, trains_grid
 
@@ -16,7 +16,11 @@ from .options import FILE, trains_grid
 @click.argument("store", type=FILE)
 @click.option("--interactions", "logs", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
 @click.option(
-    "--model", "models", multiple=True, type=click.Choice(list(ABLATIONS)), help="May be repeated; default: all."
+    "--model",
+    "models",
+    multiple=True,
+    type=click.Choice(list(MODELS)),
+    help="May be repeated; default: all that declare ablations.",
 )
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
 @click.option("-o", "--out", type=FILE, default=Path("ablations"), show_default=True, help="Folder of runs and tables.")
@@ -40,17 +44,18 @@ def ablate(
     \b
     segmodel ablate feats.h5 --model paper --seeds 0,1,2 --cuts 0.8,0.9 -o ablations
     """
-    from segfeat.store import FeatureStore
-    from segmodel.ablate import ablations
-    from segmodel.compare import compare
-    from segmodel.grid import fit_grid
+    from segfeat.store.reader import FeatureStore
+    from segmodel.evaluation.comparison_files import write_comparison
+    from segmodel.evaluation.markdown import comparison_markdown
+    from segmodel.runs.compare import compare
+    from segmodel.runs.sweep import FULL, ablated_models, ablations, fit_grid
 
     with FeatureStore(store) as features:
         there = ("id", *features.encoders)
     options = {**settings, **({"epochs": epochs} if epochs else {})}
     if logs:
         options["interactions"] = [str(path) for path in logs]
-    for model in models or ABLATIONS:
+    for model in models or ablated_models():
         variants = ablations(model, tuple(modalities.split(",")) if modalities else there)
         trained = fit_grid(
             store,
@@ -62,8 +67,8 @@ def ablate(
             progress=partial(_say, model),
         )
         found = compare(trained, reference=FULL)
-        click.echo(f"# {model}\n\n{found.markdown(found.cuts[-1:])}")
-        found.write(out / model)
+        click.echo(f"# {model}\n\n{comparison_markdown(found, found.cuts[-1:])}")
+        write_comparison(found, out / model)
         click.echo(f"-> {out / model}/comparison.md, .csv, .json, .svg\n")
 
 

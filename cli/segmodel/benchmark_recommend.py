@@ -34,10 +34,10 @@ def recommend(store: Path, backbones: str, modes: str, folds: int | None, spendi
     segmodel benchmark recommend feats.h5 --backbones din --modes segsum,hazard-id,direct
     """
     from segmodel.benchmark.budget import RECOMMEND_BUDGETS
-    from segmodel.benchmark.modes import chosen_backbones, chosen_modes
     from segmodel.benchmark.plan import make_plan
     from segmodel.benchmark.recommend import run_recommend
     from segmodel.benchmark.recommend_table import recommend_tables
+    from segmodel.benchmark.weightings import chosen_backbones, chosen_modes
 
     columns, rows, out = chosen_backbones(backbones), chosen_modes(modes), spending.out
     given = {**spending.given, **({"folds": folds} if folds is not None else {})}

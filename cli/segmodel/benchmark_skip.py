@@ -32,8 +32,8 @@ def skip(store: Path, systems: str, protocols: str, spending: Spending) -> None:
     from segmodel.benchmark.budget import BUDGETS
     from segmodel.benchmark.plan import make_plan
     from segmodel.benchmark.skip import run_skip
+    from segmodel.benchmark.skip_table import PROTOCOLS, skip_tables
     from segmodel.benchmark.systems import chosen
-    from segmodel.benchmark.table import PROTOCOLS, skip_tables
 
     names = [p.strip() for p in protocols.split(",") if p.strip()]
     if not names or any(p not in PROTOCOLS for p in names):

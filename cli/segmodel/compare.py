@@ -50,11 +50,13 @@ def compare(
     segmodel compare --fit paper --fit gbdt-hazard --store feats.h5 --cuts 0.7,0.8,0.9 --seeds 0,1,2 -o tables
     """
     from segfeat.interactions import read_interactions
-    from segmodel.compare import compare as compare_runs
-    from segmodel.compare import group_runs
-    from segmodel.grid import fit_grid
-    from segmodel.heldout import baseline_names
-    from segmodel.runs import load_run
+    from segmodel.evaluation.comparison_files import write_comparison
+    from segmodel.evaluation.markdown import comparison_markdown
+    from segmodel.runs.compare import compare as compare_runs
+    from segmodel.runs.compare import group_runs
+    from segmodel.runs.held_out import baseline_names
+    from segmodel.runs.run import load_run
+    from segmodel.runs.sweep import fit_grid
 
     if not (runs or fit):
         raise click.UsageError("give runs to compare, or models to train with --fit")
@@ -76,9 +78,9 @@ def compare(
         read_interactions(logs) if logs else None,
         read_interactions(history) if history else None,
     )
-    click.echo(found.markdown(found.cuts[-1:]), nl=False)
+    click.echo(comparison_markdown(found, found.cuts[-1:]), nl=False)
     if out:
-        found.write(out)
+        write_comparison(found, out)
         click.echo(f"\n-> {out}/comparison.md, .csv, .json, .svg")
 
 

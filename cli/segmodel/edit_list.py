@@ -12,7 +12,7 @@ from .options import FILE, reads_run
 from .pairs import VIDEOS
 
 if TYPE_CHECKING:
-    from segfeat.store import FeatureStore
+    from segfeat.store.reader import FeatureStore
 
 
 @click.command("edit-list")
@@ -42,8 +42,8 @@ def edit_list(
     segmodel edit-list --video cooking-12 -o cooking-12.csv --edl cooking-12.edl
     """
     from segfeat.interactions import read_interactions
-    from segmodel.edit_list import exits_table, segment_exits, write_edl
-    from segmodel.runs import load_run
+    from segmodel.media.edit_list import exits_table, segment_exits, write_edl
+    from segmodel.runs.run import load_run
 
     opened = load_run(run)
     with opened.open_store(store) as features:
@@ -66,7 +66,7 @@ def edit_list(
 
 def _clip(store: FeatureStore, video: str, videos: Path | None, fps: float | None) -> tuple[str, float]:
     """Name and rate of the video's file; the file itself is needed only where no rate was given."""
-    from segmodel.raw_video import open_raw_video
+    from segmodel.media.raw_video import open_raw_video
 
     if fps is None:
         reader = open_raw_video(store, video, videos)

@@ -13,9 +13,9 @@ import click
 from .options import FILE, reads_run
 
 if TYPE_CHECKING:
-    from segmodel.evaluate import Evaluation
-    from segmodel.heldout import HeldOut
-    from segmodel.reliability import Reliability
+    from segmodel.evaluation.evaluation import Evaluation
+    from segmodel.evaluation.reliability import Reliability
+    from segmodel.runs.held_out import HeldOut
 
 _SHOWN = ("all", "warm video", "cold video", "warm user", "cold user")
 """Groups of the printed table; the JSON has all."""
@@ -54,9 +54,9 @@ def evaluate(
     segmodel evaluate --run runs/paper-1 --interactions later.csv --baselines all --per-view views.csv
     """
     from segfeat.interactions import read_interactions
-    from segmodel.evaluate import write_per_view
-    from segmodel.heldout import POSITION_BASELINES, baseline_names, held_out
-    from segmodel.runs import load_run
+    from segmodel.evaluation.evaluation import write_per_view
+    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, held_out
+    from segmodel.runs.run import load_run
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
     opened = load_run(run)

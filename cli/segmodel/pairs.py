@@ -40,8 +40,7 @@ def asks_for_pairs(command: Command) -> Command:
 
 def asked_pairs(user: str | None, video: str | None, all_users: Path | None, past: Interactions) -> Interactions:
     """The pairs that the options name."""
-    from segmodel.pair_list import read_pairs
-    from segmodel.predict import pairs_of
+    from segmodel.runs.pairs import pairs_of, read_pairs
 
     if all_users is not None:
         if user is not None:

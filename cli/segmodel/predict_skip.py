@@ -10,7 +10,7 @@ import click
 from .options import FILE, reads_run
 
 if TYPE_CHECKING:
-    from segmodel.predict import PairPredictions
+    from segmodel.runs.predictor import PairPredictions
 
 _SHOWN = 20
 """Rows of the printed table; the CSV has all."""
@@ -46,8 +46,9 @@ def predict_skip(
     if pairs and users:
         raise click.UsageError("give either --pairs or --user and --video")
     from segfeat.interactions import read_interactions
-    from segmodel.predict import pairs_of, predict_pairs, predict_test
-    from segmodel.runs import load_run
+    from segmodel.runs.pairs import pairs_of
+    from segmodel.runs.predictor import predict_pairs, predict_test
+    from segmodel.runs.run import load_run
 
     opened = load_run(run)
     extra = read_interactions(history) if history else None

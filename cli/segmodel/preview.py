@@ -33,10 +33,10 @@ def preview(
     segmodel preview --all-users pairs.csv -o previews/
     """
     from segfeat.interactions import read_interactions
-    from segmodel.bulk import write_each
-    from segmodel.predict import predict_pairs
-    from segmodel.preview import choose_previews, write_preview
-    from segmodel.runs import load_run
+    from segmodel.media.preview import choose_previews, write_preview
+    from segmodel.media.write_each import write_each
+    from segmodel.runs.predictor import predict_pairs
+    from segmodel.runs.run import load_run
 
     opened = load_run(run)
     extra = read_interactions(history) if history else None

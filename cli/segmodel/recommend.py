@@ -56,9 +56,9 @@ def recommend(
     segmodel recommend --user 17 --candidates fresh.csv --top 5 --by din -o for-17.csv
     """
     from segfeat.interactions import read_interactions
-    from segmodel.pair_list import read_videos
     from segmodel.recommend.ranker import rank_videos
-    from segmodel.runs import load_run
+    from segmodel.runs.pairs import read_videos
+    from segmodel.runs.run import load_run
 
     opened = load_run(run)
     extra = read_interactions(history) if history else None

@@ -44,9 +44,9 @@ def report(
     segmodel report --run runs/paper-1 --cases pairs.csv --ablation ablations -o report.html
     """
     from segfeat.interactions import read_interactions
-    from segmodel.heldout import POSITION_BASELINES, baseline_names
     from segmodel.report.page import write_report
-    from segmodel.runs import load_run
+    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names
+    from segmodel.runs.run import load_run
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
     opened = load_run(run)

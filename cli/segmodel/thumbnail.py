@@ -31,10 +31,10 @@ def thumbnail(
     segmodel thumbnail --all-users users.csv --video cooking-12 -o thumbnails/
     """
     from segfeat.interactions import read_interactions
-    from segmodel.bulk import write_each
-    from segmodel.predict import predict_pairs
-    from segmodel.runs import load_run
-    from segmodel.thumbnail import choose_thumbnails, write_thumbnail
+    from segmodel.media.thumbnail import choose_thumbnails, write_thumbnail
+    from segmodel.media.write_each import write_each
+    from segmodel.runs.predictor import predict_pairs
+    from segmodel.runs.run import load_run
 
     opened = load_run(run)
     extra = read_interactions(history) if history else None

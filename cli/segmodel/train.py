@@ -51,8 +51,8 @@ def train(
     segmodel train feats.h5 --interactions log.csv --model paper --set d=32 --out runs/small
     segmodel train --resume runs/paper-1
     """
-    from segmodel.train import prepare, resume
-    from segmodel.train import train as fit
+    from segmodel.runs.train import prepare, resume
+    from segmodel.runs.train import train as fit
 
     report = None if quiet else _print_epoch
     if resume_run is not None:
@@ -88,7 +88,7 @@ def _config(
     options: Mapping[str, Any],
 ) -> Any:
     """The run's configuration: the file's keys, then the command line's over them."""
-    from segmodel.configuration import read_options, run_config
+    from segmodel.runs.config import read_options, run_config
 
     table = read_options(file) if file else {}
     table.update({k: v for k, v in options.items() if v is not None})

@@ -8,11 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from segfeat.decode.base import FAILURE_CODES, Cue, DecodeError, Frame, MediaInfo, VideoReader
+from segfeat.decode.base import Cue, DecodeError, Frame, MediaInfo, VideoReader
 
 __all__ = [
     "DECODERS",
-    "FAILURE_CODES",
     "Cue",
     "DecodeError",
     "Frame",

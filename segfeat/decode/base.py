@@ -1,4 +1,4 @@
-"""What every video reader promises: the nouns, the protocol and the closed list of reasons to fail."""
+"""What every video reader promises: the nouns, the protocol and the one error."""
 
 from __future__ import annotations
 
@@ -6,20 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from segfeat.failures import FAILURE_CODES
 from segfeat.types import Float32, Float64, UInt8
-
-FAILURE_CODES: dict[str, str] = {
-    "unreadable": "the file is missing, is no regular file, or may not be read",
-    "empty_file": "the file has no bytes",
-    "not_a_video": "no container format is recognised, or its header is missing or broken",
-    "no_video_stream": "the file opens but has no moving picture (sound only, or a cover image)",
-    "unsupported_codec": "no decoder for the video stream's codec",
-    "broken_timestamps": "the timestamps make no sense: hours between pictures",
-    "no_frames": "the video stream has no picture that can be decoded",
-    "decoder_refused": "the chosen decoder would read this file wrongly, and says why",
-    "decoder_missing": "the chosen decoder's library is not installed",
-}
-"""Every code a `DecodeError` can carry, with its meaning."""
 
 NEAR_S = 1.0
 """A picture that cannot be decoded is replaced by a neighbour at most this far away, in seconds."""
@@ -34,7 +22,7 @@ class DecodeError(Exception):
     Attributes
     ----------
     code : str
-        One of `FAILURE_CODES`.
+        One of `segfeat.failures.FAILURE_CODES`.
     message : str
         The reason in words, naming the file.
     """

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from segfeat.encoders.preparers import WordsPreparer
 from segfeat.encoders.registry import ParsedSpec
-from segfeat.encoders.words import WordsPreparer
 from segfeat.types import EncoderSpec, Float32, Float64
 
 DIM = 256

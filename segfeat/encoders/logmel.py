@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torchaudio.transforms import MelSpectrogram
 
+from segfeat.encoders.preparers import SoundPreparer
 from segfeat.encoders.registry import ParsedSpec
-from segfeat.encoders.sound import SoundPreparer
 from segfeat.types import EncoderSpec, Float32
 
 SAMPLE_RATE = 16_000

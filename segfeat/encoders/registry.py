@@ -23,12 +23,12 @@ class Entry:
 
 
 ENCODERS: Mapping[str, Entry] = {
-    "open_clip": Entry("visual", "segfeat.encoders.clip:OpenClip", "open_clip:MODEL[@TAG-or-path]"),
+    "open_clip": Entry("visual", "segfeat.encoders.openclip:OpenClip", "open_clip:MODEL[@TAG-or-path]"),
     "open_clip-patches": Entry(
-        "visual", "segfeat.encoders.clip:OpenClipPatches", "open_clip-patches:MODEL[@TAG-or-path]"
+        "visual", "segfeat.encoders.openclip:OpenClipPatches", "open_clip-patches:MODEL[@TAG-or-path]"
     ),
     "offline:color-texture": Entry("visual", "segfeat.encoders.color_texture:ColorTexture", "offline:color-texture"),
-    "torchaudio": Entry("audio", "segfeat.encoders.bundle:TorchaudioBundle", "torchaudio:BUNDLE[@path]"),
+    "torchaudio": Entry("audio", "segfeat.encoders.speech:TorchaudioBundle", "torchaudio:BUNDLE[@path]"),
     "offline:logmel": Entry("audio", "segfeat.encoders.logmel:LogMel", "offline:logmel"),
     "sentence-transformers": Entry(
         "text", "segfeat.encoders.sentence:SentenceEncoder", "sentence-transformers:NAME-or-path"

@@ -11,9 +11,9 @@ from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
 from segfeat.encoders.device import autocast
+from segfeat.encoders.preparers import WordsPreparer
 from segfeat.encoders.registry import ParsedSpec
 from segfeat.encoders.weights import fingerprint, loading, unavailable
-from segfeat.encoders.words import WordsPreparer
 from segfeat.types import EncoderSpec, Float32
 
 BATCH_SIZE = {"cpu": 32, "cuda": 256}

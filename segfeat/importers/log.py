@@ -12,10 +12,10 @@ import numpy as np
 from segfeat.importers import FORMATS
 from segfeat.importers.ready_features import ReadyFeatures
 from segfeat.interactions import MAX_DURATION_S, Interactions, Millis, read_interactions
-from segfeat.merge import merge_stores
 from segfeat.segment import SEGMENT_S, segment_spans
-from segfeat.shards import write_store
-from segfeat.store import StoreHeader
+from segfeat.store.merge import merge_stores
+from segfeat.store.reader import StoreHeader
+from segfeat.store.writer import write_store
 from segfeat.types import VideoFeatures
 
 SHARD_SEGMENTS = 50_000

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from segfeat.hdf5 import TEMPORARY_SUFFIX
+from segfeat.store.hdf5 import TEMPORARY_SUFFIX
 from segfeat.types import EncoderSpec, StoreHeader
 
 FOLDER_SUFFIX = ".shards"

@@ -57,7 +57,7 @@ class Closed:
 
 @dataclass(frozen=True)
 class Failed:
-    """No video; ``code`` from `segfeat.store.FAILURE_CODES`."""
+    """No video; ``code`` from `segfeat.store.reader.FAILURE_CODES`."""
 
     code: str
     message: str

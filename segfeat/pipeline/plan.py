@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segfeat.merge import Part
 from segfeat.pipeline.shard import Shard, cut
 from segfeat.pipeline.sources import Source
-from segfeat.store import FeatureStore
+from segfeat.store.merge import Part
+from segfeat.store.reader import FeatureStore
 from segfeat.types import StoreHeader
 
 Identity = tuple[int, int]

@@ -14,7 +14,7 @@ from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
 from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
-from segfeat.store import FeatureStore
+from segfeat.store.reader import FeatureStore
 from segfeat.types import Modality, StoreHeader
 
 VIDEO_TIMEOUT_S = 300.0

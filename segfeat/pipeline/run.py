@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segfeat.hdf5 import sync_folder
 from segfeat.interactions import Interactions
-from segfeat.merge import Part, merge_stores
 from segfeat.pipeline.arrival import Arrival
+from segfeat.pipeline.engine import machinery
 from segfeat.pipeline.interrupt import Interrupt
 from segfeat.pipeline.job import write_json
-from segfeat.pipeline.machinery import machinery
 from segfeat.pipeline.messages import Failed
 from segfeat.pipeline.plan import Plan
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import Prepared
 from segfeat.pipeline.shard import write_shard
+from segfeat.store.hdf5 import sync_folder
+from segfeat.store.merge import Part, merge_stores
 
 if TYPE_CHECKING:
     pass

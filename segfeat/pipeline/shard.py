@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segfeat.failures import Failure
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.encoding import Batches, Encoding
 from segfeat.pipeline.messages import Failed, Opened, SegmentItems
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Source
-from segfeat.shards import write_store
-from segfeat.store import Failure
+from segfeat.store.writer import write_store
 from segfeat.types import StoreHeader, VideoFeatures
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def extract_shard(
     Path
         The shard's file.
     """
-    from segfeat.pipeline.machinery import machinery
+    from segfeat.pipeline.engine import machinery
 
     header = settings.header({modality: encoder.spec for modality, encoder in encoders.items()})
     path = Path(folder) / shard.name(header)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segfeat.store import FeatureStore
+from segfeat.store.reader import FeatureStore
 from segmodel.benchmark.budget import Budget, within
 from segmodel.benchmark.systems import System
-from segmodel.configuration import run_config
-from segmodel.dataset import Dataset
-from segmodel.runs import RunConfig, describe_data
-from segmodel.splits import Split
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
+from segmodel.runs.config import RunConfig, run_config
+from segmodel.runs.data import describe_data
 
 CELLS = "cells"
 

@@ -19,20 +19,20 @@ from scipy.special import expit
 from segfeat.types import Bool, Float64
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, read_cell, with_seeds
-from segmodel.benchmark.modes import REFERENCE, Mode
 from segmodel.benchmark.plan import Opened, Plan, open_views
-from segmodel.benchmark.pool import Bench, Progress, compute, silent
 from segmodel.benchmark.systems import SYSTEMS
-from segmodel.metrics import PROBABILITY_FLOOR
+from segmodel.benchmark.weightings import REFERENCE, Mode
+from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
+from segmodel.data.views import Views
+from segmodel.evaluation.metrics import PROBABILITY_FLOOR
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
 from segmodel.recommend import DIRECT
-from segmodel.recommend.direct import effective_probability, interest_survival
+from segmodel.recommend.cross_fitting import known_interest
 from segmodel.recommend.effective import EffectiveViews
-from segmodel.recommend.interest import known_interest
+from segmodel.recommend.from_survival import effective_probability, interest_survival
 from segmodel.recommend.segrec import SegRec
 from segmodel.recommend.weights import INTEREST, VIDEO
-from segmodel.views import Views
 
 _INTEREST_CELL = "interest-"
 _FOLDS, _SOURCE, _WEIGHING = "folds", "interest", "weighing"

@@ -11,22 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from segmodel.benchmark.markdown import gap, markdown_table, mean, plain_settings, star
-from segmodel.benchmark.modes import BACKBONE_TITLES, REFERENCE, Mode
 from segmodel.benchmark.recommend import Recommended
-from segmodel.bootstrap import Interval
-from segmodel.comparison import Comparison, Figure
-from segmodel.evaluate import jsonable
-from segmodel.recommend.measures import (
-    MEASURES,
-    OVERALL,
-    PER_USER,
-    draw_users,
-    drawn_figures,
-    figures,
-    paired_intervals,
-    rate,
-)
+from segmodel.benchmark.weightings import BACKBONE_TITLES, REFERENCE, Mode
+from segmodel.evaluation.bootstrap import Interval, draw_users
+from segmodel.evaluation.comparison import Comparison, Figure
+from segmodel.evaluation.evaluation import jsonable
+from segmodel.evaluation.markdown import gap, markdown_table, mean, plain_settings, star
+from segmodel.recommend.metrics import MEASURES, OVERALL, PER_USER, drawn_figures, figures, paired_intervals, rate
 
 _TITLES = {"auc": "AUC", "f1": "F1", "logloss": "logloss", "gauc": "GAUC", "ndcg@10": "N@10", "recall@10": "R@10"}
 
@@ -68,12 +59,12 @@ class RecommendTables:
 
     def write(self, folder: str | Path) -> None:
         """Write ``recommend.md``, ``.csv``, ``.json``, and a chart of differences in AUC, ``.svg``."""
-        from segmodel.chart import differences_svg
+        from segmodel.evaluation.svg import differences_svg
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recommend.md").write_text(self.markdown())
-        frame = self.comparison.frame().rename(columns={"model": "mode", "cut": "backbone"}).drop(columns="group")
+        frame = self.comparison.to_frame().rename(columns={"model": "mode", "cut": "backbone"}).drop(columns="group")
         frame.to_csv(folder / "recommend.csv", index=False, float_format="%.6g")
         (folder / "recommend.json").write_text(json.dumps(self.to_json(), indent=1) + "\n")
         chart, panels = self._chart()

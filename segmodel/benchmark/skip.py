@@ -11,12 +11,12 @@ from typing import Any
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, with_seeds
 from segmodel.benchmark.plan import Opened, Plan, open_views
-from segmodel.benchmark.pool import Bench, Progress, compute, silent
 from segmodel.benchmark.systems import System
-from segmodel.evaluate import Evaluation, groups
+from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
+from segmodel.evaluation.evaluation import Evaluation, groups
+from segmodel.evaluation.view_metrics import ViewMetrics, view_metrics
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
-from segmodel.view_metrics import ViewMetrics, view_metrics
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ MODELS: Mapping[str, str] = {
     "item-position": "positions:ItemPosition",
     "duration-position": "durations:DurationPosition",
     "duration-user-position": "durations:DurationUserPosition",
-    "gbdt-hazard": "gbdt:GbdtHazard",
+    "gbdt-hazard": "gbdt.model:GbdtHazard",
     "ensemble": "ensemble:Ensemble",
     "lightgcn": "baselines.general.lightgcn:LightGCN",
     "directau": "baselines.general.directau:DirectAU",

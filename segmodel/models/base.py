@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from segmodel.dataset import Dataset
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
+from segmodel.data.views import Views
 from segmodel.prediction import SkipPrediction
-from segmodel.splits import Split
-from segmodel.views import Views
 
 Arrays = dict[str, npt.NDArray[Any]]
 

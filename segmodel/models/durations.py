@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, logit
 
 from segfeat.types import Float64
-from segmodel.dataset import Dataset
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
+from segmodel.data.views import MAX_SEGMENTS
+from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, named_arrays
 from segmodel.models.positions import exit_histogram
+from segmodel.models.settings import Search
 from segmodel.prediction import SkipPrediction, from_slots
-from segmodel.splits import Split
 from segmodel.survival import segment_mask
-from segmodel.views import MAX_SEGMENTS
-from segmodel.vocabulary import Vocabulary
 
 _NEWTON_STEPS = 20
 
@@ -38,6 +39,8 @@ def compose(skip: Float64, completion: Float64, segments: np.ndarray) -> Float64
 @dataclass(frozen=True)
 class DurationConfig:
     """Settings of DurationPosition."""
+
+    search: ClassVar[Search] = {"completion_prior_views": (10.0, 3.0, 30.0)}
 
     max_segments: int = MAX_SEGMENTS
     completion_prior_views: float = 10.0
@@ -74,6 +77,8 @@ class DurationPosition(SegmentModel):
 @dataclass(frozen=True)
 class DurationUserConfig(DurationConfig):
     """Settings of DurationUserPosition."""
+
+    search: ClassVar[Search] = {"skip_prior_views": (20.0, 5.0, 80.0), "offset_variance": (0.5, 0.1, 2.0)}
 
     skip_prior_views: float = 20.0
     """Weight of everybody's skip histogram in a user's own, in skipped views."""

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from segfeat.types import Float64
-from segmodel.dataset import Dataset
-from segmodel.metrics import exit_nll
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
+from segmodel.data.views import Views
+from segmodel.evaluation.metrics import exit_nll
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
-from segmodel.models.gbdt import GbdtConfig, GbdtHazard
+from segmodel.models.gbdt.model import GbdtConfig, GbdtHazard
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.model import HazardModel
 from segmodel.models.hazard.rates import logit
+from segmodel.models.settings import Ablations, Search
 from segmodel.prediction import SkipPrediction, from_hazard
-from segmodel.splits import Split
 from segmodel.survival import slots_from_hazard
-from segmodel.views import Views
 
 _PARTS = ("network", "trees")
 
@@ -33,6 +34,9 @@ _PARTS = ("network", "trees")
 @dataclass(frozen=True)
 class EnsembleConfig(HazardConfig):
     """Settings of the network; of the trees, their number and size."""
+
+    search: ClassVar[Search] = {**HazardConfig.search, "leaves": (8, 16)}
+    ablations: ClassVar[Ablations] = {}
 
     trees: int = GbdtConfig.trees
     leaves: int = GbdtConfig.leaves

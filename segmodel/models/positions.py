@@ -10,18 +10,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from segfeat.types import Float64
-from segmodel.dataset import Dataset
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
+from segmodel.data.views import MAX_SEGMENTS, Views
+from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, named_arrays
+from segmodel.models.settings import Search
 from segmodel.prediction import SkipPrediction, from_slots
-from segmodel.splits import Split
-from segmodel.views import MAX_SEGMENTS, Views
-from segmodel.vocabulary import Vocabulary
 
 UInt64 = npt.NDArray[np.uint64]
 
@@ -69,6 +70,8 @@ def _mixed(z: UInt64) -> UInt64:
 @dataclass(frozen=True)
 class PositionConfig:
     """Settings of the position references."""
+
+    search: ClassVar[Search] = {"prior_views": (1.0, 5.0, 20.0)}
 
     max_segments: int = MAX_SEGMENTS
     prior_views: float = 1.0

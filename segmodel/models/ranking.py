@@ -5,23 +5,24 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from segfeat.types import Float64
-from segmodel.batch import Batch, Collator
-from segmodel.calibration import fit_scores, slots_from_scores
-from segmodel.dataset import Dataset
-from segmodel.metrics import ndcg, paper_ranks
+from segmodel.data.batch import Batch, Collator
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
+from segmodel.data.views import MAX_SEGMENTS
+from segmodel.data.vocabulary import Vocabulary
+from segmodel.evaluation.metrics import ndcg, paper_ranks
 from segmodel.models.base import Arrays, FitRun, SegmentModel
+from segmodel.models.score_calibration import fit_scores, slots_from_scores
+from segmodel.models.settings import Search
+from segmodel.models.training import Schedule, train_network
 from segmodel.prediction import SkipPrediction, from_slots
-from segmodel.splits import Split
-from segmodel.training import Schedule, train_network
-from segmodel.views import MAX_SEGMENTS
-from segmodel.vocabulary import Vocabulary
 
 _STRUCTURE = "structure."
 
@@ -29,6 +30,14 @@ _STRUCTURE = "structure."
 @dataclass(frozen=True)
 class RankingConfig:
     """Settings that all networks which only rank share."""
+
+    search: ClassVar[Search] = {
+        "learning_rate": (3e-3, 1e-3, 1e-2),
+        "d": (32, 64),
+        "dropout": (0.1, 0.0, 0.3),
+        "weight_decay": (1e-4, 1e-2, 1e-6),
+        "batch_views": (256, 128, 512),
+    }
 
     d: int = 64
     dropout: float = 0.1

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+Search = Mapping[str, Sequence[Any]]
+"""A setting -> its choices; the first of each make the first trial. A ``Config`` declares it as ``search``."""
+
+Ablations = Mapping[str, Mapping[str, Any]]
+"""A part of a model -> the settings that leave it out. A ``Config`` declares it as ``ablations``."""
 
 
 def make_config(config: type, settings: Mapping[str, Any]) -> Any:

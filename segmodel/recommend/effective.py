@@ -15,7 +15,7 @@ import numpy as np
 
 from segfeat.interactions import Millis
 from segfeat.types import Bool, Float64
-from segmodel.views import Rows, Views
+from segmodel.data.views import Rows, Views
 
 BUCKETS = 10
 

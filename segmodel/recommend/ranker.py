@@ -11,14 +11,15 @@ import numpy as np
 from scipy.special import expit
 
 from segfeat.interactions import Interactions
-from segfeat.store import FeatureStore
+from segfeat.store.reader import FeatureStore
 from segfeat.types import Float64
-from segmodel.predict import pair_dataset, pairs_of
+from segmodel.data.views import Rows, Views
 from segmodel.recommend import DIRECT
-from segmodel.recommend.direct import effective_parts, effective_probability
-from segmodel.recommend.kept import kept_segrec, run_effective
-from segmodel.runs import Run
-from segmodel.views import Rows, Views
+from segmodel.recommend.from_survival import effective_parts, effective_probability
+from segmodel.recommend.saved import kept_segrec, run_effective
+from segmodel.runs.pairs import pairs_of
+from segmodel.runs.predictor import pair_dataset
+from segmodel.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ class Ranking:
         start = segment * self.views.segment_s
         return start, min(start + self.views.segment_s, float(self.views.picture_s[row]))
 
-    def segments(self, top: int | None = None) -> pd.DataFrame:
+    def to_frame(self, top: int | None = None) -> pd.DataFrame:
         """One row per segment of the first ``top`` videos."""
         import pandas as pd
 
@@ -89,8 +90,8 @@ class Ranking:
         )
 
     def write(self, path: str | Path, top: int | None = None) -> None:
-        """Write :meth:`segments` as CSV with nine significant digits."""
-        self.segments(top).to_csv(path, index=False, float_format="%.9g")
+        """Write :meth:`to_frame` as CSV with nine significant digits."""
+        self.to_frame(top).to_csv(path, index=False, float_format="%.9g")
 
 
 def rank_videos(

@@ -19,20 +19,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segfeat.types import Bool, Float64
-from segmodel.batch import Batch, Collator
-from segmodel.dataset import Dataset
+from segmodel.data.batch import Batch, Collator
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
+from segmodel.data.views import Rows
+from segmodel.data.vocabulary import Vocabulary
 from segmodel.models import make_model
 from segmodel.models.base import Arrays, FitRun
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.items import Items, all_items
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
+from segmodel.models.training import Schedule, one_thread, train_network
 from segmodel.recommend import BACKBONES
 from segmodel.recommend.weights import INTEREST, VIDEO, WEIGHINGS, SegmentWeights
-from segmodel.splits import Split
 from segmodel.survival import Array
-from segmodel.training import Schedule, one_thread, train_network
-from segmodel.views import Rows
-from segmodel.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)

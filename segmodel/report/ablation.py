@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from segmodel.comparison import Comparison, Figure
-from segmodel.runs import Run
-
-COMPARISON_FILE = "comparison.json"
-"""What `segmodel ablate` writes for each model."""
+from segmodel.evaluation.comparison import Comparison
+from segmodel.evaluation.comparison_files import COMPARISON_FILE, read_comparison
+from segmodel.runs.run import Run
 
 DEFAULT_FOLDER = "ablations"
 """Where it writes by default: beside ``runs``."""
@@ -37,7 +34,9 @@ def find_ablations(run: Run, path: Path | None) -> dict[str, Comparison]:
     elif not (files := _files(path)):
         raise ValueError(f"{path}: no {COMPARISON_FILE} of `segmodel ablate` here or one folder below")
     own = run.config.model
-    return {f.parent.name: _read(f) for f in sorted(files, key=lambda f: (f.parent.name != own, f.parent.name))}
+    return {
+        f.parent.name: read_comparison(f) for f in sorted(files, key=lambda f: (f.parent.name != own, f.parent.name))
+    }
 
 
 def _files(path: Path) -> list[Path]:
@@ -50,17 +49,3 @@ def _files(path: Path) -> list[Path]:
 def _same_log(folder: Path, run: Run) -> bool:
     logs = [json.loads(facts.read_text())["log_fingerprint"] for facts in folder.glob("runs/*/data.json")]
     return run.data["log_fingerprint"] in logs
-
-
-def _read(path: Path) -> Comparison:
-    try:
-        content = json.loads(path.read_text())
-        rows: list[dict[str, Any]] = [
-            {k: float("nan") if v is None else v for k, v in row.items()} for row in content["figures"]
-        ]
-        found = Comparison(content["reference"], tuple(Figure(**row) for row in rows))
-        if found.reference not in found.table(found.cuts[-1]):
-            raise ValueError("no figure of its reference")
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{path}: no comparison as `segmodel ablate` writes it: {error}") from error
-    return found

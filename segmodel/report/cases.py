@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.interactions import Interactions
-from segfeat.store import FeatureStore
+from segfeat.store.reader import FeatureStore
 from segfeat.types import Float64
-from segmodel.metrics import exit_nll
-from segmodel.pair_list import read_pairs
-from segmodel.predict import predict_pairs
+from segmodel.data.views import Views
+from segmodel.evaluation.metrics import exit_nll
 from segmodel.prediction import SkipPrediction
-from segmodel.report.measure import Measured
-from segmodel.runs import Run
-from segmodel.views import Views
+from segmodel.report.results import Measured
+from segmodel.runs.pairs import read_pairs
+from segmodel.runs.predictor import predict_pairs
+from segmodel.runs.run import Run
 
 VIDEOS = 20
 """Videos shown where nobody names any."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from segmodel.bootstrap import Interval
-from segmodel.reliability import Reliability
-from segmodel.report.facts import Histogram
+from segmodel.evaluation.bootstrap import Interval
+from segmodel.evaluation.reliability import Reliability
+from segmodel.report.data_summary import Histogram
 
 _WIDTH, _HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 24, 14, 38

@@ -14,17 +14,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from segfeat.interactions import Interactions
-from segfeat.store import FeatureStore
-from segmodel.bootstrap import Interval
-from segmodel.comparison import Comparison, Figure
-from segmodel.heldout import BASELINES
+from segfeat.store.reader import FeatureStore
+from segmodel.evaluation.bootstrap import Interval
+from segmodel.evaluation.comparison import Comparison, Figure
 from segmodel.report import charts
 from segmodel.report.ablation import find_ablations
 from segmodel.report.cases import LEVELS, RULE, Case, Segment, Viewer, auto_cases, named_cases
-from segmodel.report.facts import gather_facts
-from segmodel.report.measure import Measured, group_rows, measure
-from segmodel.report.strips import strip
-from segmodel.runs import Run
+from segmodel.report.data_summary import gather_facts
+from segmodel.report.filmstrip import strip
+from segmodel.report.results import Measured, group_rows, measure
+from segmodel.runs.held_out import BASELINES
+from segmodel.runs.run import Run
 
 OPEN_CASES = 8
 """Cases that lie open; the others are unfolded on demand, so that the figures below stay near."""

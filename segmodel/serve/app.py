@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from segmodel.serve import metrics, pages
-from segmodel.serve.answers import encode, predictions
-from segmodel.serve.body import WholeBody
+from segmodel.serve import pages, prometheus
 from segmodel.serve.journal import WatchedView
-from segmodel.serve.metrics import Measured, Metrics
+from segmodel.serve.prometheus import Measured, Metrics
+from segmodel.serve.request_limits import WholeBody
+from segmodel.serve.responses import encode, predictions
 from segmodel.serve.schemas import (
     Catalog,
     Event,
@@ -135,7 +135,7 @@ async def scrape(request: Request) -> Response:
     run = service.scorer.run
     measured: Metrics = request.app.state.metrics
     text = measured.render(service.gauges(), {"run": run.name, "model": run.config.model})
-    return Response(text, media_type=metrics.CONTENT_TYPE)
+    return Response(text, media_type=prometheus.CONTENT_TYPE)
 
 
 open_to_all = APIRouter()

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from segfeat.interactions import Interactions, read_interactions
-from segfeat.store import FeatureStore
-from segmodel.dataset import Dataset
+from segfeat.store.reader import FeatureStore
+from segmodel.data.dataset import Dataset
+from segmodel.data.views import UNKNOWN, Views
 from segmodel.prediction import SkipPrediction, from_slots
-from segmodel.runs import Run, load_run
+from segmodel.runs.run import Run, load_run
 from segmodel.serve.journal import Journal, WatchedView, interactions_of
-from segmodel.serve.pasts import Binding, Pasts
-from segmodel.views import UNKNOWN, Views
+from segmodel.serve.user_history import Binding, Pasts
 
 MAX_VIDEOS = 500
 MAX_HISTORY = 1000

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from segfeat.store import open_store
+from segfeat.store.reader import open_store
 from tests.media import Picture, make_video, overwrite
 
 Cli = Callable[..., Any]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from segfeat.importers import FORMATS
-from segfeat.store import open_store
+from segfeat.store.reader import open_store
 
 Cli = Callable[..., Any]
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from segfeat.failures import FAILURE_CODES, Failure
 from segfeat.interactions import Interactions
-from segfeat.shards import write_store
-from segfeat.store import FAILURE_CODES, Failure, open_store
+from segfeat.store.reader import open_store
+from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 
 Cli = Callable[..., Any]

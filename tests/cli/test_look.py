@@ -13,7 +13,7 @@ from PIL import Image
 
 from segfeat.interactions import read_interactions
 from segfeat.segment import segment_spans
-from segfeat.shards import write_store
+from segfeat.store.writer import write_store
 from segfeat.types import StoreHeader, VideoFeatures
 from tests.media import FPS, Picture, Sound, make_video
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from segfeat.interactions import Interactions
+from segmodel.data.views import Views, make_views
 from segmodel.prediction import from_hazard, from_slots
-from segmodel.views import Views, make_views
 
 
 @pytest.fixture

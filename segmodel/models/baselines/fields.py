@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.baselines.embeddings import INITIAL_STD, IdEmbedding, SegmentEmbedding, Sizes
 from segmodel.models.baselines.items import Items
 

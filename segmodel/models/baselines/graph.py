@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import Batch
-from segmodel.dataset import Dataset
+from segmodel.data.batch import Batch
+from segmodel.data.dataset import Dataset
+from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes
 from segmodel.models.baselines.items import Items
-from segmodel.vocabulary import Vocabulary
 
 
 def watched_graph(data: Dataset, rows: np.ndarray, users: Vocabulary, videos: Vocabulary) -> Arrays:

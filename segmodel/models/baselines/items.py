@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,15 +8,15 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from segfeat.types import Float64
-from segmodel.batch import CONTENT, Batch
-from segmodel.dataset import Dataset
+from segmodel.data.batch import CONTENT, Batch
+from segmodel.data.dataset import Dataset
+from segmodel.data.splits import Split
 from segmodel.models.base import Arrays, FitRun
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.items import Items, all_items, labelled_items
 from segmodel.models.baselines.objectives import pairwise_loss, pointwise_loss
 from segmodel.models.ranking import RankingModel
-from segmodel.splits import Split
-from segmodel.training import one_thread
+from segmodel.models.training import one_thread
 
 
 class ItemNetwork(nn.Module, ABC):

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from segfeat.types import Bool, Float32
-from segmodel.batch import gather_content
-from segmodel.dataset import HISTORY_VIEWS, Dataset, of_past
+from segmodel.data.batch import gather_content
+from segmodel.data.dataset import HISTORY_VIEWS, Dataset, of_past
+from segmodel.data.views import Rows
 from segmodel.models.hazard.config import HazardConfig
+from segmodel.models.hazard.content_cache import SegmentStates
 from segmodel.models.hazard.features import Scaler, segment_features
 from segmodel.models.hazard.network import HazardBatch
-from segmodel.models.hazard.states import SegmentStates
 from segmodel.models.hazard.statistics import Inputs
-from segmodel.views import Rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from segmodel.batch import CONTENT
-from segmodel.views import MAX_SEGMENTS
+from segmodel.data.batch import CONTENT
+from segmodel.data.views import MAX_SEGMENTS
+from segmodel.models.settings import Ablations, Search
 
 
 @dataclass(frozen=True)
 class HazardConfig:
     """Settings of the default model."""
+
+    search: ClassVar[Search] = {"learning_rate": (2e-3, 1e-3, 4e-3), "width": (64, 32), "dropout": (0.3, 0.1, 0.5)}
+    ablations: ClassVar[Ablations] = {
+        "no attention": {"attention": False},
+        "no user statistics": {"user_statistics": False},
+        "no user filter": {"user_filter": False},
+        "no simulated deployment": {"deployed_share": 0.0},
+        "no modality dropout": {"modality_dropout": 0.0},
+        "one network": {"members": 1},
+    }
 
     modalities: tuple[str, ...] = ("id", *CONTENT)
     """Those of them that the store has are used; ``id`` stands for statistics of the video."""

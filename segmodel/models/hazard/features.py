@@ -13,10 +13,10 @@ import numpy as np
 from scipy.special import expit
 
 from segfeat.types import Float32, Float64, Int64
-from segmodel.dataset import Dataset
+from segmodel.data.dataset import Dataset
+from segmodel.data.views import Rows, Views
 from segmodel.models.hazard.items import COLD, COVERAGE, EFFECT, LOG_COUNT
 from segmodel.models.hazard.rates import Outcomes, logit
-from segmodel.views import Rows, Views
 
 TOKEN, VIEW = 27, 33
 """Numbers that describe one view of a history, and a target view by its context and video."""

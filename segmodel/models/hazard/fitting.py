@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from segfeat.types import Float32
-from segmodel.dataset import Dataset, by_users
-from segmodel.losses import hazard_loss
-from segmodel.metrics import exit_nll
+from segmodel.data.dataset import Dataset, by_users
+from segmodel.data.views import PART_VIEWS, Rows
+from segmodel.evaluation.metrics import exit_nll
 from segmodel.models.base import FitRun
 from segmodel.models.hazard.batches import Batches
 from segmodel.models.hazard.features import VIEW, Scaler
+from segmodel.models.hazard.inference.scorer import mean_hazard
 from segmodel.models.hazard.items import TimedItems
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
-from segmodel.models.hazard.scoring import mean_hazard
 from segmodel.models.hazard.statistics import Statistics, Tables, rows_seen
+from segmodel.models.losses import hazard_loss
+from segmodel.models.training import Schedule, train_network
 from segmodel.prediction import from_hazard
-from segmodel.training import Schedule, train_network
-from segmodel.views import PART_VIEWS, Rows
 
 
 @dataclass(frozen=True, eq=False)

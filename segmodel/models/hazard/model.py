@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from segmodel.batch import CONTENT
-from segmodel.dataset import Dataset, by_users
+from segmodel.data.batch import CONTENT
+from segmodel.data.dataset import Dataset, by_users
+from segmodel.data.splits import Split
+from segmodel.data.views import PART_VIEWS, Rows, Views
+from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
 from segmodel.models.hazard.batches import Batches
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.features import Scaler
 from segmodel.models.hazard.fitting import Lesson, make_scalers
+from segmodel.models.hazard.inference.scorer import Scorer
 from segmodel.models.hazard.network import HazardNetwork, Widths
-from segmodel.models.hazard.scoring import Scorer
 from segmodel.models.hazard.statistics import Statistics, Tables
+from segmodel.models.training import one_thread
 from segmodel.prediction import SkipPrediction, from_hazard
-from segmodel.splits import Split
-from segmodel.training import one_thread
-from segmodel.views import PART_VIEWS, Rows, Views
-from segmodel.vocabulary import Vocabulary
 
 _SCALERS = ("view", "user", "token")
 

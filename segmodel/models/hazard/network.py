@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import Content
+from segmodel.data.batch import Content
 from segmodel.models.hazard.features import SEGMENT_FEATURES
 
 AGE_FEATURES = 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segfeat.types import Bool, Float64
-from segmodel.views import Views
+from segmodel.data.views import Views
 
 _LEVELS = ((12, 1), (20, 6))
 """Coarse to fine: segments counted up to the first number, distance to the end up to the second."""

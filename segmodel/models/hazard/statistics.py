@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from segfeat.types import Bool, Float32, Float64, Int64
-from segmodel.dataset import Dataset
+from segmodel.data.dataset import Dataset
+from segmodel.data.views import Views
+from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, named_arrays
 from segmodel.models.hazard.features import Past, describe, describe_past, log_watch_ratio, outcome_channels
 from segmodel.models.hazard.items import COLD, NEVER, SUMS, ItemTable, TimedItems, coverage, item_features
 from segmodel.models.hazard.rates import Outcomes, base_hazard, leaving_rates, logit
-from segmodel.views import Views
-from segmodel.vocabulary import Vocabulary
 
 _QUANTILES = 4097
 

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.special import expit
 
 from segfeat.types import Bool, Float64
-from segmodel.dataset import Dataset
+from segmodel.data.dataset import Dataset
+from segmodel.data.views import Rows, Views
 from segmodel.models.hazard.rates import Outcomes, logit
 from segmodel.survival import Array
-from segmodel.views import Rows, Views
 
 FILTER_VIEWS = 300
 """A filter looks at this many of the newest views, which bounds its cost."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import CONTENT, Batch
-from segmodel.dataset import HISTORY_SEGMENTS, Dataset
-from segmodel.losses import intra_video_loss, watched_loss
+from segmodel.data.batch import CONTENT, Batch
+from segmodel.data.dataset import HISTORY_SEGMENTS, Dataset
+from segmodel.models.losses import intra_video_loss, watched_loss
 from segmodel.models.paper.decoder import SegmentInterestDecoder
 from segmodel.models.paper.encoder import UserVideoEncoder
 from segmodel.models.paper.representation import ContentRepresentation, IdRepresentation
 from segmodel.models.ranking import RankingConfig, RankingModel
+from segmodel.models.settings import Ablations, Search
 
 LOSSES = ("intra-video", "bce")
 
@@ -22,6 +24,13 @@ LOSSES = ("intra-video", "bce")
 @dataclass(frozen=True)
 class PaperConfig(RankingConfig):
     """Settings of the paper's model and its ablations."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1)}
+    ablations: ClassVar[Ablations] = {
+        "no attention": {"attention": False},
+        "no position": {"position": False},
+        "bce loss": {"loss": "bce"},
+    }
 
     modalities: tuple[str, ...] = ("id", *CONTENT)
     """Those of them that the store has are used."""

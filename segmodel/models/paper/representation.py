@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 
 
 class IdRepresentation(nn.Module):

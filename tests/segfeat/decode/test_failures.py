@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from segfeat.decode import DECODERS, FAILURE_CODES, DecodeError, open_video, probe
+from segfeat.decode import DECODERS, DecodeError, open_video, probe
 from segfeat.decode.damage import Damage
+from segfeat.failures import FAILURE_CODES
 from tests.media import Picture, Sound, make_video, overwrite
 
 

@@ -154,8 +154,8 @@ def test_the_users_own_offline_mode_is_kept(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_loaded_libraries_are_those_the_encoder_needs() -> None:
     code = "import sys, json, pickle; from segfeat.encoders import *;" + (
-        "from segfeat.encoders.picture import PicturePreparer; from segfeat.encoders.sound import SoundPreparer;"
-        "from segfeat.encoders.words import WordsPreparer; from segfeat.encoders.color_texture import *;"
+        "from segfeat.encoders.preparers import PicturePreparer, SoundPreparer, WordsPreparer;"
+        "from segfeat.encoders.color_texture import *;"
         "print(json.dumps(sorted({'torch', 'torchaudio', 'open_clip', 'transformers'} & set(sys.modules))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

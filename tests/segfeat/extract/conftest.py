@@ -12,7 +12,7 @@ import pytest
 from segfeat.decode import DECODERS
 from segfeat.extraction import ExtractSummary, extract
 from segfeat.pipeline.sources import Source
-from segfeat.store import FeatureStore
+from segfeat.store.reader import FeatureStore
 from tests.media import Picture, Sound, make_video
 
 

@@ -26,7 +26,7 @@ from segfeat.pipeline.request import Prepared, Request
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.shard import cut, extract_shard
 from segfeat.pipeline.sources import scan
-from segfeat.store import FeatureStore, open_store
+from segfeat.store.reader import FeatureStore, open_store
 from segfeat.types import Clip
 
 Run = Callable[..., ExtractSummary]
@@ -389,7 +389,7 @@ def test_weights_that_cannot_be_had_are_an_error_before_any_decoding(
 
     monkeypatch.setitem(registry.ENCODERS, "lost", Entry("visual", "tests.segfeat.extract.tasks:Lost", "lost:NAME"))  # type: ignore[arg-type, index]
     monkeypatch.setattr("tests.segfeat.extract.tasks.Lost", no_weights, raising=False)
-    monkeypatch.setattr("segfeat.pipeline.machinery.ReaderPool", None)
+    monkeypatch.setattr("segfeat.pipeline.engine.ReaderPool", None)
     with pytest.raises(ValueError, match=r"no route to host. Choices: --preset offline"):
         run(films, tmp_path / "f.h5", visual="lost:x")
     assert list(tmp_path.iterdir()) == []

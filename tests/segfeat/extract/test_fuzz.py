@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from segfeat.extraction import ExtractSummary
-from segfeat.store import open_store
+from segfeat.store.reader import open_store
 from tests.media import FPS, Picture, Sound, make_video, read_number
 
 SECONDS = 3

@@ -22,7 +22,7 @@ from segfeat.decode import DECODERS
 from segfeat.extraction import ExtractSummary
 from segfeat.pipeline import shard as shards
 from segfeat.pipeline.job import job_folder
-from segfeat.store import open_store
+from segfeat.store.reader import open_store
 from segfeat_cli.segfeat import segfeat as segfeat_group
 
 PROGRAM = """
@@ -328,7 +328,7 @@ def test_a_full_disk_stops_clearly_and_keeps_what_is_finished(
 def test_a_folder_that_cannot_be_written_is_an_error_before_any_work(
     copies: Copies, same_again: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segfeat.pipeline.machinery.ReaderPool", None)
+    monkeypatch.setattr("segfeat.pipeline.engine.ReaderPool", None)
     with pytest.raises(OSError, match=r"/proc/f\.h5\.shards"):
         same_again(copies("a.mp4"), Path("/proc/f.h5"))
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from segfeat.failures import Failure
 from segfeat.pipeline import shard as shards
 from segfeat.pipeline.plan import Finished, make_plan
 from segfeat.pipeline.shard import Shard, cut
 from segfeat.pipeline.sources import Source
-from segfeat.shards import write_store
-from segfeat.store import Failure, FeatureStore
+from segfeat.store.reader import FeatureStore
+from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 
 HEADER = StoreHeader(5.0, {"id_from": "stem"})

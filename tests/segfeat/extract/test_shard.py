@@ -13,7 +13,7 @@ from segfeat.pipeline.encoding import Batches, Encoding
 from segfeat.pipeline.messages import Closed, Failed, Message, Opened, SegmentItems
 from segfeat.pipeline.shard import write_shard
 from segfeat.pipeline.sources import Source
-from segfeat.store import FeatureStore
+from segfeat.store.reader import FeatureStore
 from segfeat.types import EncoderSpec, Float32, StoreHeader
 
 

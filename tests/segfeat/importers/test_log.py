@@ -13,7 +13,7 @@ from segfeat.importers import log as log_module
 from segfeat.importers.log import durations, import_log
 from segfeat.interactions import Interactions, read_interactions
 from segfeat.segment import segment_count, segment_spans
-from segfeat.store import open_store
+from segfeat.store.reader import open_store
 
 SEGMM = """user_id,photo_id,time_ms,duration_ms,playing_time,wtd_effective_view
 1,65009,158944427,6183,14012,1

@@ -11,7 +11,7 @@ import pytest
 
 from segfeat.importers.log import import_log
 from segfeat.importers.ready_features import ReadyFeatures
-from segfeat.store import open_store
+from segfeat.store.reader import open_store
 
 DIM = 6
 

@@ -14,10 +14,10 @@ from sklearn.metrics import roc_auc_score
 
 from segmodel.benchmark.budget import RECOMMEND_BUDGETS, Budget
 from segmodel.benchmark.cells import Cell, Outcome
-from segmodel.benchmark.modes import MODES, chosen_backbones, chosen_modes
 from segmodel.benchmark.plan import Opened, make_plan
 from segmodel.benchmark.recommend import RecommendBench, Recommended, run_recommend
 from segmodel.benchmark.recommend_table import recommend_tables
+from segmodel.benchmark.weightings import MODES, chosen_backbones, chosen_modes
 from segmodel.recommend.segrec import SegRec
 from tests.segmodel.conftest import make_log, make_store
 

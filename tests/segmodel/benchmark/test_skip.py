@@ -13,16 +13,16 @@ from click.testing import CliRunner
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.shards import write_store
-from segfeat.store import StoreHeader
+from segfeat.store.reader import StoreHeader
+from segfeat.store.writer import write_store
 from segfeat.types import VideoFeatures
 from segmodel.benchmark import skip
 from segmodel.benchmark.budget import Budget
 from segmodel.benchmark.cells import Cell, Outcome
 from segmodel.benchmark.plan import Opened, make_plan
 from segmodel.benchmark.skip import SkipBench, run_skip
+from segmodel.benchmark.skip_table import skip_tables
 from segmodel.benchmark.systems import chosen
-from segmodel.benchmark.table import skip_tables
 from segmodel.models.positions import UserPosition
 
 TINY = Budget(trials=2, seeds=2, epochs=1, patience=1)

@@ -16,15 +16,15 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.shards import write_store
-from segfeat.store import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, VideoFeatures
-from segmodel.dataset import Dataset, make_dataset
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split, temporal_split
+from segmodel.data.views import UNKNOWN
 from segmodel.models import MODELS, make_model, model_class
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.prediction import SkipPrediction
-from segmodel.splits import Split, temporal_split
-from segmodel.views import UNKNOWN
 
 SMALL = {"d": 8, "heads": 2, "layers": 1, "width": 8, "rank": 4, "folds": 3, "trees": 5, "members": 1, "history": 5}
 """Taken by the models that have such settings."""

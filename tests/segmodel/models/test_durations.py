@@ -10,12 +10,12 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 from segfeat.interactions import Interactions
-from segmodel.dataset import Dataset, make_dataset
-from segmodel.metrics import exit_nll
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split
+from segmodel.evaluation.metrics import exit_nll
 from segmodel.models import make_model
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.models.durations import compose
-from segmodel.splits import Split
 
 MakeLog = Callable[..., Interactions]
 NAMES = ("duration-position", "duration-user-position")

@@ -12,14 +12,14 @@ import pytest
 from scipy.special import expit, logit
 
 from segfeat.interactions import Interactions
-from segfeat.store import FeatureStore
-from segmodel.dataset import Dataset, make_dataset
+from segfeat.store.reader import FeatureStore
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split, temporal_split
+from segmodel.data.views import Views, make_views
 from segmodel.models.base import FitRun
 from segmodel.models.ensemble import Ensemble, EnsembleConfig, mixed, mixing_weight
-from segmodel.runs import RunConfig
-from segmodel.splits import Split, temporal_split
+from segmodel.runs.config import RunConfig
 from segmodel.survival import slots_from_hazard
-from segmodel.views import Views, make_views
 
 SMALL = EnsembleConfig(members=1, epochs=1, width=8, rank=4, folds=3, trees=5)
 

@@ -10,13 +10,13 @@ import pytest
 from scipy.stats import kstest
 
 from segfeat.interactions import Interactions
-from segmodel.dataset import Dataset, make_dataset
-from segmodel.metrics import ndcg, paper_ranks
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split
+from segmodel.data.views import make_views
+from segmodel.evaluation.metrics import ndcg, paper_ranks
 from segmodel.models import make_model
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.models.positions import chance
-from segmodel.splits import Split
-from segmodel.views import make_views
 
 MakeLog = Callable[..., Interactions]
 NAMES = ("random", "all-position", "user-position", "item-position")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from segfeat.interactions import Interactions
+from segmodel.data.views import Views, make_views
 from segmodel.prediction import from_hazard
-from segmodel.recommend.direct import effective_parts, effective_probability, interest_survival
 from segmodel.recommend.effective import EffectiveViews, watch_ratio
-from segmodel.views import Views, make_views
+from segmodel.recommend.from_survival import effective_parts, effective_probability, interest_survival
 
 MakeLog = Callable[..., Interactions]
 

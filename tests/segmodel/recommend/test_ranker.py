@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from segfeat.interactions import Interactions
-from segfeat.store import FeatureStore
+from segfeat.store.reader import FeatureStore
 from segfeat_cli.segmodel import segmodel
-from segmodel.configuration import run_config
-from segmodel.recommend import kept
-from segmodel.recommend.kept import run_effective
+from segmodel.recommend import saved
 from segmodel.recommend.ranker import rank_videos
-from segmodel.runs import Run, load_run
-from segmodel.train import prepare, train
+from segmodel.recommend.saved import run_effective
+from segmodel.runs.config import run_config
+from segmodel.runs.run import Run, load_run
+from segmodel.runs.train import prepare, train
 from tests.segmodel.conftest import make_log, make_store
 
 
@@ -107,7 +107,7 @@ def test_segrec_is_fitted_once_for_each_run(
     trained: Run, store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = load_run(shutil.copytree(trained.folder, tmp_path / "run"))
-    monkeypatch.setattr(kept, "_SETTINGS", {**kept._SETTINGS, "epochs": 2})
+    monkeypatch.setattr(saved, "_SETTINGS", {**saved._SETTINGS, "epochs": 2})
     said: list[str] = []
     first = rank_videos(run, store, "u3", by="widedeep", say=said.append)
     again = rank_videos(load_run(run.folder), store, "u3", by="widedeep", say=said.append)

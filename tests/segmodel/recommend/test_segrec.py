@@ -11,15 +11,15 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from segfeat.interactions import Interactions
-from segmodel.batch import Batch
-from segmodel.dataset import Dataset, make_dataset
+from segmodel.data.batch import Batch
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split
 from segmodel.models.base import FitRun
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import ItemNetwork
 from segmodel.recommend import BACKBONES
 from segmodel.recommend.segrec import SegRec, SegRecNetwork
 from segmodel.recommend.weights import WEIGHINGS, SegmentWeights, softmax_weights
-from segmodel.splits import Split
 
 SLOTS = 6
 

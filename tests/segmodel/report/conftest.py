@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segfeat.failures import Failure
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.shards import write_store
-from segfeat.store import Failure, FeatureStore
+from segfeat.store.reader import FeatureStore
+from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
-from segmodel.configuration import run_config
 from segmodel.report.page import write_report
-from segmodel.runs import Run
-from segmodel.train import prepare, train
+from segmodel.runs.config import run_config
+from segmodel.runs.run import Run
+from segmodel.runs.train import prepare, train
 
 TITLE = '</title><script>document.title="owned"</script><img src="http://example.invalid/x.png" onerror="owned()">'
 USER = "<b>u0</b>&amp;"

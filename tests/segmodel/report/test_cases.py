@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from segfeat.interactions import Interactions
+from segmodel.data.views import Views, make_views
 from segmodel.report.cases import LEVELS, auto_cases, choose_views
-from segmodel.report.measure import measure
-from segmodel.views import Views, make_views
+from segmodel.report.results import measure
 
 
 def views_of(make_log: Callable[..., Interactions], *rows: tuple[str, str, int]) -> Views:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
-from segmodel.bootstrap import Interval
-from segmodel.reliability import reliability
+from segmodel.evaluation.bootstrap import Interval
+from segmodel.evaluation.reliability import reliability
 from segmodel.report.charts import calibration_svg, histogram_svg, interval_scale, interval_svg, lines_svg
-from segmodel.report.facts import Histogram
+from segmodel.report.data_summary import Histogram
 
 NAN = float("nan")
 

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 import segmodel.report
-from segmodel.comparison import Comparison
+from segmodel.evaluation.comparison import Comparison
+from segmodel.evaluation.comparison_files import write_comparison
 from segmodel.report.ablation import find_ablations
 from segmodel.report.cases import Segment
-from segmodel.report.measure import group_rows, measure
 from segmodel.report.page import _time_labels, write_report
+from segmodel.report.results import group_rows, measure
 
 STYLE = (Path(segmodel.report.__file__).parent / "style.css").read_text()
 
@@ -238,7 +239,7 @@ def test_an_ablation_is_shown(world: Any, tmp_path: Path) -> None:
     found = measure(world.run, world.store, ("random", "duration-position")).comparison
     named = {"duration-position": "full", "random": "no <attention>"}
     figures = tuple(replace(f, model=named[f.model]) for f in found.figures if f.model in named)
-    Comparison("full", figures).write(tmp_path / "ablations")
+    write_comparison(Comparison("full", figures), tmp_path / "ablations")
     write_report(world.run, world.store, tmp_path / "r.html", ablation=tmp_path / "ablations", baselines=())
     page = Page(tmp_path / "r.html")
     assert "What each part is worth" in page.text
@@ -251,7 +252,7 @@ def test_ablations_of_several_models_are_found_beside_the_run(world: Any, tmp_pa
     figures = measure(world.run, world.store, ("random", "duration-position")).comparison.figures
     for model, fingerprint in (("a", "here"), (run.config.model, "here"), ("other", "elsewhere")):
         folder = tmp_path / "ablations" / model
-        Comparison("random", figures).write(folder)
+        write_comparison(Comparison("random", figures), folder)
         (folder / "runs" / "full").mkdir(parents=True)
         logs = {"here": run.data["log_fingerprint"], "elsewhere": "another"}
         (folder / "runs" / "full" / "data.json").write_text(json.dumps({"log_fingerprint": logs[fingerprint]}))

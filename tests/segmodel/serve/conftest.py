@@ -11,13 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from segfeat.interactions import Interactions
-from segfeat.shards import write_store
-from segfeat.store import StoreHeader
-from segmodel.configuration import run_config
+from segfeat.store.reader import StoreHeader
+from segfeat.store.writer import write_store
+from segmodel.runs.config import run_config
+from segmodel.runs.train import prepare, train
 from segmodel.serve.app import create_app
 from segmodel.serve.scorer import open_scorer
 from segmodel.serve.service import Service
-from segmodel.train import prepare, train
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "user-position": {},

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from segmodel.serve import service as service_module
 from segmodel.serve.app import create_app
-from segmodel.serve.body import MAX_BYTES, WholeBody
+from segmodel.serve.request_limits import MAX_BYTES, WholeBody
 from segmodel.serve.service import Service
 
 ASK = {"user_id": "u1", "video_ids": ["v1", "v2", "v3"]}
@@ -153,7 +153,7 @@ def test_a_body_too_long_is_refused_even_in_chunks_without_a_length(client: Test
 
 
 def test_a_body_that_does_not_come_to_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segmodel.serve.body.MAX_WAIT_S", 0.05)
+    monkeypatch.setattr("segmodel.serve.request_limits.MAX_WAIT_S", 0.05)
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
 from segfeat_cli.segmodel import segmodel
-from segmodel.serve.answers import predictions
+from segmodel.data.views import Views
 from segmodel.serve.app import create_app
+from segmodel.serve.responses import predictions
 from segmodel.serve.scorer import Question
 from segmodel.serve.service import Service
-from segmodel.views import Views
 
 VIDEOS = [f"v{i}" for i in (3, 1, 4, 0, 5, 9)]
 COLUMNS = ["start_s", "end_s", "interest", "skip_probability", "survival"]

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class AdaGINConfig(RankingConfig):
     """Settings of AdaGIN."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1, 3)}
 
     layers: int = 2
     """Orders of interaction beyond the plain fields. The paper's negative-feedback search of this number is left to

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class CANConfig(RankingConfig):
     """Settings of CAN."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "history": (20, 10), "orders": (2, 1)}
 
     history: int = 20
     layers: int = 2

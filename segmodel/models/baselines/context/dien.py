@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding, History
@@ -16,11 +17,14 @@ from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.objectives import pointwise_loss
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class DIENConfig(RankingConfig):
     """Settings of DIEN."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "auxiliary": (0.5, 0.1)}
 
     history: int = 10
     layers: int = 2

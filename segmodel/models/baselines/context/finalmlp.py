@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class FinalMLPConfig(RankingConfig):
     """Settings of FinalMLP."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1, 3)}
 
     layers: int = 2
     heads: int = 4

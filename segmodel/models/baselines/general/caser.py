@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class CaserConfig(RankingConfig):
     """Settings of Caser."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "history": (10, 20)}
 
     history: int = 10
     """L, the newest viewed segments that make the image."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.general.lightgcn import GraphRecommender
@@ -16,6 +17,7 @@ from segmodel.models.baselines.graph import GraphEmbedding
 from segmodel.models.baselines.items import Items, one_watched_each
 from segmodel.models.baselines.recommender import ItemNetwork
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 def alignment(users: Tensor, items: Tensor) -> Tensor:
@@ -37,6 +39,8 @@ def uniformity(vectors: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class DirectAUConfig(RankingConfig):
     """Settings of DirectAU."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "layers": (1, 2), "gamma": (1.0, 0.3, 3.0)}
 
     layers: int = 1
     """Of its LightGCN encoder; 0 is the plain matrix factorisation."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from segmodel.batch import Batch
-from segmodel.dataset import Dataset
+from segmodel.data.batch import Batch
+from segmodel.data.dataset import Dataset
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.graph import GraphEmbedding, watched_graph
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import RankingNetwork, Recommender
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class LightGCNConfig(RankingConfig):
     """Settings of LightGCN."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1, 3)}
 
     layers: int = 2
 

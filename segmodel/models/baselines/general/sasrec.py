@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import INITIAL_STD, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.recommender import ItemNetwork, Recommender
 from segmodel.models.ranking import RankingConfig
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class SASRecConfig(RankingConfig):
     """Settings of SASRec."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "history": (30, 15), "layers": (2, 1)}
 
     history: int = 30
     layers: int = 2

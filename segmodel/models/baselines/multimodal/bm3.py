@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.graph import GraphEmbedding
@@ -20,11 +21,14 @@ from segmodel.models.baselines.multimodal.content import (
     batch_content,
 )
 from segmodel.models.baselines.recommender import ItemNetwork
+from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
 class BM3Config(MultimodalConfig):
     """Settings of BM3."""
+
+    search: ClassVar[Search] = {**MultimodalConfig.search, "layers": (1, 2), "target_dropout": (0.3, 0.5)}
 
     layers: int = 1
     target_dropout: float = 0.3

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import CONTENT, Batch
-from segmodel.dataset import Dataset
+from segmodel.data.batch import CONTENT, Batch
+from segmodel.data.dataset import Dataset
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.general.lightgcn import GraphRecommender

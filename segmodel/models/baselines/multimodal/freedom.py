@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.graph import GraphEmbedding, sparse, symmetric
@@ -22,6 +23,7 @@ from segmodel.models.baselines.multimodal.content import (
 )
 from segmodel.models.baselines.objectives import pairwise_loss
 from segmodel.models.baselines.recommender import RankingNetwork
+from segmodel.models.settings import Search
 
 _CHUNK = 1024
 
@@ -29,6 +31,8 @@ _CHUNK = 1024
 @dataclass(frozen=True)
 class FREEDOMConfig(MultimodalConfig):
     """Settings of FREEDOM."""
+
+    search: ClassVar[Search] = {**MultimodalConfig.search, "layers": (2, 1), "pruned": (0.8, 0.9)}
 
     neighbours: int = 10
     pruned: float = 0.8

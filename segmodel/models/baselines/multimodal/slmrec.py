@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.graph import GraphEmbedding
@@ -22,6 +23,7 @@ from segmodel.models.baselines.multimodal.content import (
 )
 from segmodel.models.baselines.objectives import info_nce, pairwise_loss
 from segmodel.models.baselines.recommender import RankingNetwork
+from segmodel.models.settings import Search
 
 IDS = "id"
 
@@ -29,6 +31,8 @@ IDS = "id"
 @dataclass(frozen=True)
 class SLMRecConfig(MultimodalConfig):
     """Settings of SLMRec."""
+
+    search: ClassVar[Search] = {**MultimodalConfig.search, "layers": (2, 1), "contrast": (0.1, 0.01)}
 
     contrast: float = 0.1
     """Weight of the self-supervised task."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.baselines.embeddings import Sizes
 
 Viewed = Sequence[tuple[int, int]]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.baselines.context.adagin import AdaGINConfig, AdaGINNetwork, FeatureGraphLayer, SemanticSpaces
 from segmodel.models.baselines.context.can import CANConfig, CANNetwork, CoActionUnit
 from segmodel.models.baselines.context.dcnv2 import CrossLayers

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from segfeat.interactions import Interactions
-from segmodel.batch import Batch
-from segmodel.dataset import make_dataset
+from segmodel.data.batch import Batch
+from segmodel.data.dataset import make_dataset
+from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.general.caser import CaserConfig, CaserNetwork
@@ -20,7 +21,6 @@ from segmodel.models.baselines.general.lightgcn import LightGCNConfig, LightGCNN
 from segmodel.models.baselines.general.sasrec import SASRecConfig, SASRecNetwork
 from segmodel.models.baselines.graph import WatchedGraph, watched_graph
 from segmodel.models.baselines.items import all_items
-from segmodel.vocabulary import Vocabulary
 
 GRAPH: Arrays = {
     # Items: (video 1, segment 0), (video 1, segment 1), (video 2, segment 0).

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes
 from segmodel.models.baselines.items import Items, all_items, labelled_items, one_watched_each
 from segmodel.models.baselines.objectives import info_nce, pairwise_loss, pointwise_loss

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from segmodel.batch import Batch
+from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.items import all_items

@@ -14,14 +14,14 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.shards import write_store
-from segfeat.store import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, VideoFeatures
-from segmodel.dataset import Dataset, make_dataset
-from segmodel.metrics import hit, masked_ranks, paper_ranks
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import temporal_split
+from segmodel.evaluation.metrics import hit, masked_ranks, paper_ranks
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
-from segmodel.splits import temporal_split
 
 USERS, EACH, SEGMENT_MS = 40, 25, 5_000
 

@@ -11,14 +11,14 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.shards import write_store
-from segfeat.store import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, VideoFeatures
-from segmodel.dataset import Dataset, make_dataset
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split, temporal_split
 from segmodel.models.base import FitRun
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.model import HazardModel
-from segmodel.splits import Split, temporal_split
 
 Rows = list[tuple[str, str, int, int, int]]
 """user, video, time, watch and duration, the last three in ms."""

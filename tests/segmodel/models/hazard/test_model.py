@@ -15,15 +15,15 @@ import torch
 from examples.world import DurationHazard, DurationPosition, World, WorldConfig, content_features, oracle_nll, simulate
 from examples.world.watchlog import permute_ratios
 from segfeat.interactions import Interactions
-from segfeat.shards import write_store
-from segfeat.store import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.writer import write_store
 from segfeat.types import MODALITIES, EncoderSpec
-from segmodel.dataset import Dataset, make_dataset
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import temporal_split
 from segmodel.models.base import FitRun
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.model import HazardModel
 from segmodel.prediction import SkipPrediction
-from segmodel.splits import temporal_split
 
 WORLD = WorldConfig(users=240, heldout_users=100)
 
@@ -220,7 +220,7 @@ def test_members_differ_and_are_averaged_on_the_hazard(small: Any) -> None:
 
 
 def test_a_fit_in_small_parts_is_the_same(small: Any, fitted: HazardModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segmodel.views.PART_VIEWS", 7)
+    monkeypatch.setattr("segmodel.data.views.PART_VIEWS", 7)
     for module in ("model", "fitting"):
         monkeypatch.setattr(f"segmodel.models.hazard.{module}.PART_VIEWS", 50)
     again = small.fit()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from segmodel.batch import Content
+from segmodel.data.batch import Content
 from segmodel.models.hazard.features import SEGMENT_FEATURES
 from segmodel.models.hazard.network import AGE_FEATURES, HazardBatch, HazardNetwork, Widths
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segmodel.data.views import Views, make_views
 from segmodel.models.hazard.rates import Outcomes, base_hazard, leaving_rates, logit, places
-from segmodel.views import Views, make_views
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segmodel.dataset import Dataset, make_dataset
+from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.models.hazard.user_filter import DIRECTIONS, FILTER_VIEWS, filter_users, surprise_sums
 
 WIDTH = 7

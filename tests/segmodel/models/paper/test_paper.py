@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from segmodel.losses import hazard_loss, intra_video_loss, watched_loss
+from segmodel.models.losses import hazard_loss, intra_video_loss, watched_loss
 from segmodel.models.paper.decoder import BilinearFusion, PositionBias, SegmentInterestDecoder
 from segmodel.models.paper.encoder import CrossAttention, UserVideoEncoder
 

@@ -1,0 +1,324 @@
+"""The feature store: one HDF5 file, flat and ragged. This docstring is the format specification, version 1.
+
+V videos, T segments of all videos one after another, F pictures a segment, D feature dimensions. Every numeric dataset
+is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.get_offset()``; strings are UTF-8.
+
+======================================  ==============  ==============================================================
+``/videos/id``                          str (V,)        unique
+``/videos/path``                        str (V,)        relative to the scanned root; empty where there is no raw video
+``/videos/title``                       str (V,)        from the metadata; empty where there is none
+``/videos/duration_s``                  f64 (V,)        length of the picture
+``/videos/offset``                      i64 (V+1,)      segments of video v are rows offset[v] .. offset[v+1]-1
+``/videos/status``                      str (V,)        ``ok`` or ``partial`` (some of it could not be decoded)
+``/videos/problems``                    str (V,)        optional: what could not be read of partial ones, in words
+``/videos/decoder``                     str (V,)        who decoded it; empty where nobody did
+``/videos/size_bytes``, ``mtime_ns``    i64 (V,)        of the source file when read; 0 where there is none
+``/segments/span_s``                    f64 (T, 2)      half-open, tile [0, duration)
+``/segments/frame_time_s``              f64 (T, F)      presentation times of the pictures used, NaN where none
+``/segments/text``                      str (T,)        title and subtitles
+``/features/<modality>``                f16 (T, D)      ``visual``, ``audio``, ``text``; attributes: the EncoderSpec
+``/valid/<modality>``                   bool (T,)       False: the segment has no such material, features are zeros
+``/thumbnails/offset``, ``data``        i64 (T+1,), u8  optional: one small WebP per segment
+``/failures/path, code, message``       str (N,)        one row per file that gave no video; code from FAILURE_CODES
+``/failures/size_bytes``, ``mtime_ns``  i64 (N,)
+``/interactions/user_id``, ``video_id`` str             optional: the watch log's id tables ...
+``/interactions/user``, ``video``       i32 (N,)        ... its codes into them ...
+``/interactions/time_ms, watch_ms,      i64 (N,)        ... and its integers; 0 = unknown
+duration_ms``
+======================================  ==============  ==============================================================
+
+File attributes: ``format`` = "segfeat", ``format_version``, ``segment_s``, ``parameters`` (JSON: everything else that
+decides the content), ``content_hash`` (SHA-256 over all datasets and specs: equal hashes mean equal content), ``root``
+(the folder that paths are relative to, as an absolute path; not part of the content, empty where there is none).
+A file is written once under a temporary name and renamed; it is never changed in place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from segfeat.failures import Failure
+from segfeat.interactions import Interactions
+from segfeat.types import MODALITIES, Bool, EncoderSpec, Float32, Float64, Int64, StoreHeader, VideoFeatures
+
+FORMAT_VERSION = 1
+
+VIDEO_STATUS = ("ok", "partial")
+
+
+class FeatureStore:
+    """A store opened for reading; a context manager.
+
+    Parameters
+    ----------
+    path : path
+        The HDF5 file.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, no segfeat store, or of a newer format version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise ValueError(f"{self.path}: no such store")
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise ValueError(f"{self.path}: not an HDF5 file, or one cut off while written: {error}") from error
+        try:
+            self.header = self._read_header()
+            self.format_version = int(self._file.attrs["format_version"])
+            self.content_hash = str(self._file.attrs["content_hash"])
+            self.root = str(self._file.attrs["root"])
+            self.video_ids: npt.NDArray[np.object_] = self._strings("videos/id")
+            self.offset: Int64 = self._file["videos/offset"][:]
+            self.duration_s: Float64 = self._file["videos/duration_s"][:]
+            self._valid: dict[str, Bool] = {}
+        except (KeyError, TypeError, ValueError) as error:
+            self._file.close()
+            if not isinstance(error, ValueError):
+                raise ValueError(f"{self.path}: not a complete segfeat store: {error.args[0]}") from error
+            raise
+
+    def __enter__(self) -> FeatureStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; memory-mapped arrays already handed out stay valid."""
+        self._file.close()
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{m} {s.name} {s.dim}-d" for m, s in self.encoders.items()) or "no features"
+        return f"<FeatureStore {self.path.name}: {len(self):,} videos, {self.segment_total:,} segments; {columns}>"
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+    def __contains__(self, video_id: str) -> bool:
+        return video_id in self.rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.video_ids.tolist())
+
+    def __getitem__(self, video_id: str) -> VideoFeatures:
+        row = self.rows.get(video_id)
+        if row is None:
+            raise KeyError(f"{self.path}: no video {video_id!r}")
+        part = slice(int(self.offset[row]), int(self.offset[row + 1]))
+        videos, segments = self._file["videos"], self._file["segments"]
+        thumbnails: tuple[bytes, ...] = ()
+        if "thumbnails" in self._file:
+            ends = self._file["thumbnails/offset"][part.start : part.stop + 1]
+            data = self._file["thumbnails/data"][int(ends[0]) : int(ends[-1])].tobytes()
+            thumbnails = tuple(data[a - ends[0] : b - ends[0]] for a, b in pairwise(ends))
+        return VideoFeatures(
+            video_id=video_id,
+            duration_s=float(self.duration_s[row]),
+            spans_s=segments["span_s"][part],
+            features={m: np.array(self.features(m)[part]) for m in self.encoders},
+            valid={m: self.valid(m)[part] for m in self.encoders},
+            path=_text(videos["path"])[row],
+            title=_text(videos["title"])[row],
+            status=_text(videos["status"])[row],
+            decoder=_text(videos["decoder"])[row],
+            frame_time_s=segments["frame_time_s"][part],
+            segment_text=tuple(_text(segments["text"])[part]),
+            thumbnails=thumbnails,
+            size_bytes=int(videos["size_bytes"][row]),
+            mtime_ns=int(videos["mtime_ns"][row]),
+            problems=_text(videos["problems"])[row] if "problems" in videos else "",
+        )
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Where each video id stands in ``/videos``."""
+        return {v: i for i, v in enumerate(self.video_ids.tolist())}
+
+    @property
+    def segment_total(self) -> int:
+        """T, the number of segments of all videos."""
+        return int(self.offset[-1])
+
+    @property
+    def segment_s(self) -> float:
+        """Segment length in seconds."""
+        return self.header.segment_s
+
+    @cached_property
+    def spans_s(self) -> Float64:
+        """Spans (T, 2) in seconds of all segments, memory-mapped."""
+        return self._mapped("segments/span_s")
+
+    @cached_property
+    def paths(self) -> npt.NDArray[np.object_]:
+        """(V,) paths relative to the scanned root; empty where there is no raw video."""
+        return self._strings("videos/path")
+
+    @cached_property
+    def titles(self) -> npt.NDArray[np.object_]:
+        """(V,) what the metadata said about each video; empty where there was none."""
+        return self._strings("videos/title")
+
+    @cached_property
+    def status(self) -> npt.NDArray[np.object_]:
+        """(V,) ``ok`` or ``partial``."""
+        return self._strings("videos/status")
+
+    @cached_property
+    def problems(self) -> npt.NDArray[np.object_]:
+        """(V,) what could not be read of each video, in words; empty where all could, or where nobody wrote it down."""
+        if "videos/problems" not in self._file:
+            return np.full(len(self), "", dtype=object)
+        return self._strings("videos/problems")
+
+    @cached_property
+    def decoders(self) -> npt.NDArray[np.object_]:
+        """(V,) decoder names; empty where nobody decoded."""
+        return self._strings("videos/decoder")
+
+    @cached_property
+    def segment_text(self) -> npt.NDArray[np.object_]:
+        """(T,) title and subtitles of each segment; empty where there are none."""
+        return self._strings("segments/text")
+
+    @cached_property
+    def source_stat(self) -> Int64:
+        """(V, 2): size in bytes and mtime in ns of each source file when it was read."""
+        return np.stack([self._file["videos/size_bytes"][:], self._file["videos/mtime_ns"][:]], axis=1)
+
+    @property
+    def encoders(self) -> Mapping[str, EncoderSpec]:
+        """The encoder of each modality that the store has."""
+        return self.header.encoders
+
+    def features(self, modality: str) -> npt.NDArray[Any]:
+        """Feature column (T, D) of a modality, memory-mapped and read-only.
+
+        Raises
+        ------
+        ValueError
+            If the store has no such modality.
+        """
+        self._check_modality(modality)
+        return self._mapped(f"features/{modality}")
+
+    def valid(self, modality: str) -> Bool:
+        """(T,) False where a segment has no such material."""
+        self._check_modality(modality)
+        if modality not in self._valid:
+            self._valid[modality] = self._file[f"valid/{modality}"][:].astype(bool)
+        return self._valid[modality]
+
+    def gather(self, modality: str, rows: npt.NDArray[Any]) -> tuple[Float32, Bool]:
+        """Features of arbitrary segment rows.
+
+        Parameters
+        ----------
+        modality : str
+        rows : int (R,)
+            Segment rows in [0, T), in any order, repeats allowed.
+
+        Returns
+        -------
+        features : float32 (R, D)
+            Zeros where invalid.
+        valid : bool (R,)
+
+        Raises
+        ------
+        ValueError
+            If the store has no such modality, or a gathered feature is not finite; the message names the video.
+        """
+        column, valid = self.features(modality), self.valid(modality)[rows]
+        values = column[rows].astype(np.float32)
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            row = int(np.asarray(rows)[~finite][0])
+            video = int(np.searchsorted(self.offset, row, side="right")) - 1
+            raise ValueError(
+                f"{self.path}: {modality} features of video {self.video_ids[video]!r}, segment "
+                f"{row - int(self.offset[video])} are not finite; extract it again"
+            )
+        values[~valid] = 0.0
+        return values, valid
+
+    @cached_property
+    def failures(self) -> tuple[Failure, ...]:
+        """The files that gave no video."""
+        group = self._file["failures"]
+        columns = [_text(group[name])[:] for name in ("path", "code", "message")]
+        numbers = [group[name][:].tolist() for name in ("size_bytes", "mtime_ns")]
+        return tuple(Failure(*row) for row in zip(*columns, *numbers, strict=True))
+
+    @cached_property
+    def interactions(self) -> Interactions | None:
+        """The watch log, where the store carries one."""
+        if "interactions" not in self._file:
+            return None
+        group = self._file["interactions"]
+        columns = [group[name][:] for name in ("user", "video", "time_ms", "watch_ms", "duration_ms")]
+        return Interactions(self._strings("interactions/user_id"), self._strings("interactions/video_id"), *columns)
+
+    def _read_header(self) -> StoreHeader:
+        attributes = self._file.attrs
+        if attributes.get("format") != "segfeat":
+            raise ValueError(f"{self.path}: an HDF5 file, but not a segfeat store")
+        version = int(attributes["format_version"])
+        if version > FORMAT_VERSION:
+            raise ValueError(
+                f"{self.path}: written in store format {version}, but this segfeat reads up to {FORMAT_VERSION}: "
+                "upgrade segfeat"
+            )
+        specs: dict[str, EncoderSpec] = {
+            modality: EncoderSpec(**{k: _plain(v) for k, v in self._file[f"features/{modality}"].attrs.items()})
+            for modality in MODALITIES
+            if f"features/{modality}" in self._file
+        }
+        return StoreHeader(float(attributes["segment_s"]), json.loads(attributes["parameters"]), specs)
+
+    def _check_modality(self, modality: str) -> None:
+        if modality not in self.encoders:
+            raise ValueError(f"{self.path}: no {modality} features; it has {', '.join(self.encoders) or 'none'}")
+
+    def _strings(self, name: str) -> npt.NDArray[np.object_]:
+        return np.asarray(_text(self._file[name])[:], dtype=object)
+
+    def _mapped(self, name: str) -> npt.NDArray[Any]:
+        dataset = self._file[name]
+        offset = dataset.id.get_offset()
+        if offset is None:  # empty, or written by somebody who chunked it: right all the same, only slower
+            return np.asarray(dataset[:])
+        return np.memmap(self.path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
+
+
+def _text(dataset: h5py.Dataset) -> Any:
+    """A string dataset to be indexed for ``str``; file names that are no UTF-8 come back as Python spells them."""
+    return dataset.asstr("utf-8", "surrogateescape")
+
+
+def _plain(value: Any) -> Any:
+    """HDF5 attribute values as plain Python ones."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def open_store(path: str | Path) -> FeatureStore:
+    """Open a feature store for reading; see :class:`FeatureStore`."""
+    return FeatureStore(path)

@@ -1,0 +1,1 @@
+"""Views of a log, with their histories, splits and batches."""

@@ -1,0 +1,228 @@
+"""Views: usable interactions bound to segments, with the segment each ended in.
+
+Definitions: a video of duration T has N = ceil(T / segment length) segments. A view is completed iff watch >= duration;
+otherwise it was left in segment y = (watch_ms - 1) // segment_ms (exactly 5,000 ms is still segment 0). The exit of a
+completed view is slot N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segfeat.interactions import MAX_DURATION_S, Codes, Ids, Interactions, Millis
+from segfeat.segment import SEGMENT_S
+from segfeat.store.reader import FeatureStore
+
+MAX_SEGMENTS = 40
+"""Longer videos are left out (200 s of 5 s segments; He et al. 2025)."""
+
+UNKNOWN = -1
+"""Exit of a view whose watch time is unknown; store row of a video that is not in the store."""
+
+PART_VIEWS = 16_384
+"""Views worked on at a time where arrays of (views, segments) would otherwise grow with the log."""
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """V views, sorted by user, then time, then row of the log.
+
+    Attributes
+    ----------
+    user_ids, video_ids : object
+        The log's id tables, which ``user`` and ``video`` point into.
+    user, video : int32 (V,)
+    time_ms, watch_ms, duration_ms : int64 (V,)
+        ``watch_ms`` 0 where unknown; ``duration_ms`` is the log's own, else the store's.
+    picture_s : float64 (V,)
+        The length that the segments tile: the store's where there is raw video, else the log's.
+    segments : int32 (V,)
+        N, in 1 .. ``max_segments``.
+    exit : int32 (V,)
+        0 .. N - 1, N where completed, ``UNKNOWN`` where the watch time is.
+    store_row : int32 (V,)
+        Row of the video in the store, ``UNKNOWN`` where it is not there.
+    log_row : int64 (V,)
+        Row in the log that the views were made from.
+    segment_s : float
+    dropped : mapping of reason to int
+        Rows of the log that are not here.
+    capped : int
+        Views whose exit was capped because log and file disagree on N.
+    """
+
+    user_ids: Ids
+    video_ids: Ids
+    user: Codes
+    video: Codes
+    time_ms: Millis
+    watch_ms: Millis
+    duration_ms: Millis
+    picture_s: npt.NDArray[np.float64]
+    segments: Codes
+    exit: Codes
+    store_row: Codes
+    log_row: Rows
+    segment_s: float = SEGMENT_S
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    capped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __repr__(self) -> str:
+        users, videos = len(np.unique(self.user)), len(np.unique(self.video))
+        known = self.exit[self.watched]
+        share = float((known == self.segments[self.watched]).mean()) if len(known) else float("nan")
+        return f"<Views: {len(self):,} of {users:,} users and {videos:,} videos, {share:.0%} completed>"
+
+    @property
+    def watched(self) -> npt.NDArray[np.bool_]:
+        """(V,) whether the watch time is known."""
+        return self.exit != UNKNOWN
+
+    @property
+    def completed(self) -> npt.NDArray[np.bool_]:
+        """(V,) whether the view reached the end of the video."""
+        return self.exit == self.segments
+
+    @property
+    def watch_s(self) -> npt.NDArray[np.float64]:
+        """(V,) min(watch, duration) in seconds, what watch-time errors are measured against."""
+        return np.minimum(self.watch_ms, self.duration_ms) / 1000.0
+
+    def unchanged(self, later: Views) -> int:
+        """How many of the first views ``later`` has as well, over the same id tables or ones that have grown."""
+        n = min(len(self), len(later))
+        same = np.ones(n, dtype=bool)
+        for name in _COLUMNS - {"log_row"}:
+            same &= getattr(self, name)[:n] == getattr(later, name)[:n]
+        return n if same.all() else int(same.argmin())
+
+    def take(self, rows: npt.NDArray[Any]) -> Views:
+        """The given views (mask or ascending indices), with the same id tables."""
+        return self._taken(rows)
+
+    def parts(self) -> Iterator[tuple[slice, Views]]:
+        """All views in order, at most ``PART_VIEWS`` at a time, each part with the rows it holds."""
+        for start in range(0, len(self), PART_VIEWS):
+            rows = slice(start, start + PART_VIEWS)
+            yield rows, self._taken(rows)
+
+    def _taken(self, rows: Any) -> Views:
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name in _COLUMNS}
+        return replace(self, **columns)
+
+
+_COLUMNS = frozenset(
+    {"user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"}
+)
+
+
+def exits(
+    watch_ms: Millis, duration_ms: Millis, segments: npt.NDArray[Any], segment_s: float = SEGMENT_S
+) -> tuple[Codes, npt.NDArray[np.bool_]]:
+    """Exit slot of each view, and whether it had to be capped at the last segment.
+
+    Parameters
+    ----------
+    watch_ms, duration_ms : int64 (V,)
+        A ``watch_ms`` of 0 is unknown.
+    segments : int (V,)
+        N of each video.
+    segment_s : float
+
+    Returns
+    -------
+    exit : int32 (V,)
+        0 .. N - 1, N where completed, ``UNKNOWN`` where ``watch_ms`` is 0.
+    capped : bool (V,)
+        Where the video's file has fewer segments than the log's watch time says.
+    """
+    segment_ms = round(segment_s * 1000)
+    left_in = (watch_ms - 1) // segment_ms
+    completed = watch_ms >= duration_ms
+    capped = ~completed & (left_in >= segments)
+    exit_ = np.where(completed, segments, np.minimum(left_in, segments - 1))
+    return np.where(watch_ms > 0, exit_, UNKNOWN).astype(np.int32), capped & (watch_ms > 0)
+
+
+def make_views(
+    log: Interactions,
+    store: FeatureStore | None = None,
+    *,
+    segment_s: float = SEGMENT_S,
+    max_segments: int = MAX_SEGMENTS,
+    max_duration_s: float = MAX_DURATION_S,
+    watch_needed: bool = True,
+) -> Views:
+    """Bind a log to the segments of its videos; rows that cannot be used are counted, never an error.
+
+    Parameters
+    ----------
+    log : Interactions
+    store : FeatureStore, optional
+        Gives segment length, and durations and spans of videos that have raw video there.
+    segment_s : float
+        Used only where there is no store.
+    max_segments : int
+        Views of videos with more segments are dropped.
+    max_duration_s : float
+        Views of videos of this length or more are dropped.
+    watch_needed : bool
+        False keeps rows without a watch time (pairs to predict); their exit is ``UNKNOWN``.
+    """
+    store_row = np.full(len(log.video_ids), UNKNOWN, dtype=np.int32)
+    file_s = np.zeros(len(log.video_ids))
+    if store is not None:
+        segment_s = store.segment_s
+        store_row = np.array([store.rows.get(v, UNKNOWN) for v in log.video_ids], dtype=np.int32)
+        here = store_row >= 0
+        raw = np.zeros(len(store_row), dtype=bool)
+        raw[here] = store.paths[store_row[here]] != ""
+        file_s[raw] = store.duration_s[store_row[raw]]
+        log = log.with_durations(
+            {v: round(s * 1000) for v, s in zip(log.video_ids.tolist(), file_s.tolist(), strict=True) if s > 0}
+        )
+
+    dropped = dict(log.dropped)
+    keep = np.ones(len(log), dtype=bool)
+    picture_s = np.where(file_s[log.video] > 0, file_s[log.video], log.duration_ms / 1000.0)
+    # Whole milliseconds, so that 10.000 s are two segments whatever binary fractions say.
+    segments = np.maximum(1, -(-np.round(picture_s * 1000).astype(np.int64) // round(segment_s * 1000))).astype(
+        np.int32
+    )
+    reasons = log.unusable(max_duration_s, watch_needed)
+    reasons[f"more than {max_segments} segments"] = segments > max_segments
+    for reason, mask in reasons.items():
+        if count := int((mask & keep).sum()):
+            dropped[reason] = dropped.get(reason, 0) + count
+        keep &= ~mask
+
+    rows = np.flatnonzero(keep)
+    rows = rows[np.lexsort((rows, log.time_ms[rows], log.user[rows]))]
+    exit_, capped = exits(log.watch_ms[rows], log.duration_ms[rows], segments[rows], segment_s)
+    return Views(
+        user_ids=log.user_ids,
+        video_ids=log.video_ids,
+        user=log.user[rows],
+        video=log.video[rows],
+        time_ms=log.time_ms[rows],
+        watch_ms=log.watch_ms[rows],
+        duration_ms=log.duration_ms[rows],
+        picture_s=picture_s[rows],
+        segments=segments[rows],
+        exit=exit_,
+        store_row=store_row[log.video[rows]],
+        log_row=rows,
+        segment_s=segment_s,
+        dropped=dropped,
+        capped=int(capped.sum()),
+    )

@@ -1,0 +1,1 @@
+"""Metrics, tables and intervals; knows no model and no run."""

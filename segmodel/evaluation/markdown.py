@@ -1,0 +1,135 @@
+"""Figures, settings, tables and whole comparisons as Markdown that also reads well as plain text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from segmodel.evaluation.bootstrap import Interval
+from segmodel.evaluation.comparison import Comparison, Figure
+
+HEADLINES = {"nll": "NLL", "paper_ndcg@5": "N@5 paper", "masked_ndcg@5": "N@5 masked"}
+"""Metrics that are shown with their differences to the reference."""
+
+_LEVELS = {
+    "paper_hr@1": ("HR@1", 3),
+    "paper_hr@5": ("HR@5", 3),
+    "paper_ndcg@5": ("N@5", 3),
+    "paper_hr@10": ("HR@10", 3),
+    "paper_ndcg@10": ("N@10", 3),
+    "masked_hr@1": ("m HR@1", 3),
+    "masked_hr@5": ("m HR@5", 3),
+    "masked_ndcg@10": ("m N@10", 3),
+    "brier": ("Brier", 3),
+    "watch_error_s": ("error s", 2),
+    "xauc": ("XAUC", 3),
+    "completion_auc": ("AUC", 3),
+    "completes_ece": ("ECE", 3),
+}
+"""Means that a second table shows; ``m`` stands for the masked protocol, AUC and ECE are of P(completes)."""
+
+_GROUPS = ("all", "cold video", "cold user")
+
+Table = Mapping[str, Mapping[str, Figure]]
+
+
+def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = None) -> str:
+    """For each cut and group of views a table of differences, and for all views one of means."""
+    blocks = []
+    for cut in comparison.cuts if cuts is None else cuts:
+        for group in _GROUPS:
+            table = comparison.table(cut, group)
+            if not table:
+                continue
+            count = table[comparison.reference]["nll"]
+            views = "all views" if group == "all" else f"views of {group}s"
+            blocks.append(
+                f"**{cut}, {views}** ({count.views:,} of {count.users:,} users). Δ is the difference to "
+                f"{comparison.reference} with its 95 % interval over users; * where that leaves zero out."
+            )
+            blocks.append(_aligned(_differences(table)))
+            if group == "all":
+                blocks.append(_aligned(_levels(table)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _differences(table: Table) -> list[list[str]]:
+    shown = {m: title for m, title in HEADLINES.items() if any(f[m].views for f in table.values())}
+    rows = [["model", *(cell for title in shown.values() for cell in (title, f"Δ {title}"))]]
+    for model, figures in table.items():
+        rows.append([model, *(cell for m in shown for cell in (_mean(figures[m], 4), _difference(figures[m])))])
+    return rows
+
+
+def _levels(table: Table) -> list[list[str]]:
+    rows = [["model", *(title for title, _ in _LEVELS.values())]]
+    for model, figures in table.items():
+        rows.append([model, *(_number(figures[m].mean, digits) for m, (_, digits) in _LEVELS.items())])
+    return rows
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    first, *others = (
+        "| "
+        + " | ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for row in rows
+    )
+    rule = "|" + "|".join("-" * (w + 1) + ("-" if i == 0 else ":") for i, w in enumerate(widths)) + "|"
+    return "\n".join([first, rule, *others])
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _mean(figure: Figure, digits: int) -> str:
+    spread = "" if math.isnan(figure.std) else f" ± {figure.std:.{digits}f}"
+    return _number(figure.mean, digits) + spread
+
+
+def _difference(figure: Figure) -> str:
+    if math.isnan(figure.difference):
+        return "–"
+    star = "*" if Interval(figure.difference, figure.low, figure.high).clear else " "
+    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]{star}"
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is its head."""
+    first, *others = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([first, "|" + "---|" * len(rows[0]), *others])
+
+
+def mean(figure: Figure) -> str:
+    """Mean over seeds, with the standard deviation where they differ."""
+    if math.isnan(figure.mean):
+        return "–"
+    return f"{figure.mean:.4f}" + (f" ± {figure.std:.4f}" if figure.std > 0 else "")
+
+
+def star(figure: Figure) -> str:
+    """A star where the interval of the difference to the reference leaves zero out."""
+    return "*" if Interval(figure.difference, figure.low, figure.high).clear else ""
+
+
+def gap(figure: Figure) -> str:
+    """Difference to the reference with its interval."""
+    if math.isnan(figure.difference):
+        return "–"
+    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]{star(figure)}"
+
+
+def plain_settings(settings: Mapping[str, Any] | None, left_out: Collection[str] = ()) -> str:
+    """``key=value`` for all settings but those ``left_out``; a dash where there are none to tell of."""
+    if settings is None:
+        return "–"
+    return ", ".join(f"{key}={_plain(value)}" for key, value in settings.items() if key not in left_out)
+
+
+def _plain(value: Any) -> str:
+    return "+".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Pictures and clips cut out of raw videos by what a model predicts."""

@@ -1,0 +1,1 @@
+"""Gradient-boosted hazards: the strong tabular reference."""

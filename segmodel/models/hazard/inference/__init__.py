@@ -1,0 +1,1 @@
+"""Scoring with the fitted networks: stacked, cached, for one user and many videos."""

@@ -1,0 +1,173 @@
+"""Scorer: fitted networks answer, and keep what one question has in common with the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from segfeat.store.reader import FeatureStore
+from segfeat.types import Float64
+from segmodel.data.batch import segment_rows
+from segmodel.data.dataset import Dataset, of_past
+from segmodel.data.views import Rows, Views
+from segmodel.models.hazard.batches import Batches
+from segmodel.models.hazard.content_cache import SegmentStates
+from segmodel.models.hazard.inference.stacked_networks import Contents, NetworkStack
+from segmodel.models.hazard.inference.user_cache import Memory, Moment
+from segmodel.models.hazard.inference.video_cache import VideoStates
+from segmodel.models.hazard.network import HazardNetwork
+from segmodel.models.hazard.statistics import Inputs, Statistics, Tables
+from segmodel.models.hazard.user_filter import deviate, deviations, filter_users, surprise_sums
+
+_SCORE_VIEWS = 1024
+
+
+class Scorer:
+    """What networks of one set of weights make of views.
+
+    Parameters
+    ----------
+    networks : sequence of HazardNetwork
+        Whose weights change no more.
+    batches : Batches
+    statistics : Statistics
+    """
+
+    def __init__(self, networks: Sequence[HazardNetwork], batches: Batches, statistics: Statistics) -> None:
+        self.networks, self._batches, self._statistics = networks, batches, statistics
+        self._stack = NetworkStack(networks)
+        self._remembered: WeakKeyDictionary[Views, dict[int, Memory]] = WeakKeyDictionary()
+        self._videos: WeakKeyDictionary[Tables, VideoStates] = WeakKeyDictionary()
+        self._states: WeakKeyDictionary[FeatureStore, SegmentStates] = WeakKeyDictionary()
+
+    def hazard(self, part: Dataset, tables: Tables) -> Float64:
+        """Hazards (B, S) of whole users."""
+        memory = self.remember(part, tables)
+        if _one_moment(part):
+            return self._hazard_of_videos(part, tables, memory)
+        inputs = self._statistics.inputs(part, tables, past=memory.past)
+        hazard = mean_hazard(self.networks, self._batches, part, inputs, self.states(part.store))
+        if not self._batches.config.user_filter:
+            return hazard
+        return filter_users(part, hazard, inputs.cold, memory.surprises)
+
+    def _hazard_of_videos(self, part: Dataset, tables: Tables, memory: Memory) -> Float64:
+        """Hazards (B, S) where all views are of one user at one moment, who is read once."""
+
+        def describe(rows: Rows) -> Inputs:
+            return self._statistics.inputs(part.take(rows), tables, past=memory.past)
+
+        views = part.views
+        moment = memory.moment
+        if moment is None or (moment.history, moment.time_ms) != _when(part):
+            moment = memory.moment = self._read_moment(part.take(np.arange(1)), memory, describe(np.arange(1)))
+        video = self._statistics.videos.table_codes(views.video_ids)[views.video]
+        if tables not in self._videos:
+            self._videos[tables] = VideoStates(self._stack, self._batches.scalers[0])
+        batch, segment, directions = self._videos[tables].read(views, video, describe)
+        owner = batch.owner.numpy()
+        contents = None
+        states = self.states(part.store)
+        if states is not None and part.store is not None:
+            target = segment_rows(part.store, views.store_row[owner], segment)
+            slots = torch.from_numpy(states.slots(part.store, np.concatenate([moment.viewed, target])))
+            seen = len(moment.viewed)
+            contents = Contents(states.unit, states.valid, slots[:seen], moment.evidence, slots[seen:])
+        found = self._stack.hazard(moment.user, batch, contents).numpy().astype(np.float64)
+        if self._batches.config.user_filter:
+            found = deviate(found, directions, moment.deviation)
+        hazard = np.zeros((len(part), self._batches.config.max_segments))
+        hazard[owner, segment] = found
+        return hazard
+
+    def _read_moment(self, one: Dataset, memory: Memory, inputs: Inputs) -> Moment:
+        """Everything about the user of a single view that its video does not change."""
+        scale_view = self._batches.scalers[0]
+        token, age, there = self._batches.history(one, inputs, np.arange(1))
+        read = (scale_view(inputs.view)[0], self._batches.user(inputs, np.arange(1))[0], token[there], age[there])
+        past_row, segment, surprise, weight = self._batches.evidence(one, inputs, np.arange(1))
+        seen = past_row >= 0
+        return Moment(
+            *_when(one),
+            self._stack.user(*(torch.from_numpy(x) for x in read)),
+            segment_rows(one.store, of_past(one.past.store_row, past_row[seen]), segment[seen]),
+            torch.from_numpy(np.stack([surprise[seen], weight[seen]])),
+            deviations(one.history, memory.surprises)[0],
+        )
+
+    def remember(self, part: Dataset, tables: Tables) -> Memory:
+        """The past described, and its surprises; kept as long as the caller keeps that past, as a server does.
+
+        What is kept must not hold the past itself, or it would never be let go.
+        """
+        held = self._remembered.setdefault(part.past, {})
+        memory = held.get(id(tables))
+        if memory is None or len(memory) < len(part.past):
+            memory = held[id(tables)] = self._learn_past(part, tables, memory)
+        return memory
+
+    def _learn_past(self, part: Dataset, tables: Tables, earlier: Memory | None) -> Memory:
+        """The memory of a past of which the first views may be remembered already."""
+        known = 0 if earlier is None else len(earlier)
+        new = part.as_views().take(np.arange(known, len(part.past)))
+        past = self._statistics.past(part.past, tables)
+        inputs = self._statistics.inputs(new, tables, own_fold=True, past=past)
+        hazard: np.ndarray = past.hazard[known:]
+        if self._batches.config.user_filter:
+            hazard = mean_hazard(self.networks, self._batches, new, inputs, self.states(part.store))
+        surprises = surprise_sums(new.views, hazard.astype(np.float64), inputs.cold)
+        if earlier is not None:
+            surprises = np.concatenate([earlier.surprises[:-1], earlier.surprises[-1] + surprises])
+        return Memory(past, surprises)
+
+    def past_has_grown(self, before: Views, after: Views) -> None:
+        """See :meth:`segmodel.models.base.SegmentModel.past_has_grown`."""
+        kept = before.unchanged(after)
+        self._remembered[after] = {
+            tables: Memory(memory.past, memory.surprises[: kept + 1])
+            for tables, memory in self._remembered.pop(before, {}).items()
+        }
+
+    def states(self, store: FeatureStore | None) -> SegmentStates | None:
+        """What the fitted networks make of a store's segments, kept as long as the store is."""
+        if store is None or not self._batches.dims:
+            return None
+        if store not in self._states:
+            self._states[store] = SegmentStates(self.networks, tuple(self._batches.dims), store.segment_total)
+        return self._states[store]
+
+
+@torch.no_grad()
+def mean_hazard(
+    networks: Sequence[HazardNetwork],
+    batches: Batches,
+    data: Dataset,
+    inputs: Inputs,
+    states: SegmentStates | None = None,
+) -> Float64:
+    """Hazards (V, S) averaged over the networks; 0 beyond N."""
+    device = next(networks[0].parameters()).device
+    hazard = np.zeros((len(data), batches.config.max_segments))
+    for start in range(0, len(data), _SCORE_VIEWS):
+        rows = np.arange(start, min(start + _SCORE_VIEWS, len(data)))
+        batch = batches.make(data, inputs, rows, states=states).to(device)
+        members = [batch.of_member(k) if states else batch for k in range(len(networks))]
+        each = [torch.sigmoid(n.eval()(b).float()) for n, b in zip(networks, members, strict=True)]
+        out = torch.stack(each).mean(dim=0)
+        hazard[rows, : out.shape[1]] = out.cpu().numpy()
+    hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
+    return hazard
+
+
+def _when(data: Dataset) -> tuple[tuple[int, int], int]:
+    """History and time of the first view."""
+    first, end = data.history[0].tolist()
+    return (first, end), int(data.views.time_ms[0])
+
+
+def _one_moment(data: Dataset) -> bool:
+    """Whether all views have the same history and time, as a user's candidates have."""
+    return bool((data.history == data.history[0]).all() and (data.views.time_ms == data.views.time_ms[0]).all())

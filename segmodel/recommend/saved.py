@@ -1,0 +1,142 @@
+"""A SegRec that belongs to a run, in its folder: ``recommender-<backbone>/{facts.json, weights.safetensors}``.
+
+It is fitted when it is first asked for, on the run's training views, with the run's model as the frozen interest. Its
+facts name the run by a fingerprint, so that one copied from elsewhere, or left behind by a training that was repeated,
+is fitted again instead of being taken for the run's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segfeat.store.reader import FeatureStore
+from segmodel.models import make_model
+from segmodel.models.base import FitRun
+from segmodel.recommend.cross_fitting import known_interest
+from segmodel.recommend.effective import EffectiveViews
+from segmodel.recommend.segrec import SegRec
+from segmodel.runs.run import Run
+
+FOLDS = 2
+"""Of the cross-fitting of interest: two fits of half the size."""
+
+_SETTINGS = {"d": 32, "dropout": 0.1, "learning_rate": 1e-3, "batch_views": 256, "epochs": 30, "patience": 4}
+"""The middle of what the benchmark searches."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeptSegRec:
+    """A run's SegRec.
+
+    Attributes
+    ----------
+    model : SegRec
+    effective : EffectiveViews
+        What it learned to predict.
+    """
+
+    model: SegRec
+    effective: EffectiveViews
+
+
+def run_effective(run: Run, store: FeatureStore) -> EffectiveViews:
+    """What makes a view effective by the run's training views.
+
+    Raises
+    ------
+    ValueError
+        If there is no log, or not the one the run was trained on.
+    """
+    log = run.config.log(store)
+    if log.fingerprint() != run.data["log_fingerprint"]:
+        raise ValueError(
+            f"{store.path}: its watch log is not the one that run {run.name} was trained on; name that store with "
+            "--store, and further views with --history"
+        )
+    data = run.config.dataset(store, log=log)
+    return EffectiveViews.of(data.views.take(run.config.make_split(data).train))
+
+
+def kept_segrec(
+    run: Run, store: FeatureStore, backbone: str, device: str = "cpu", say: Callable[[str], None] | None = None
+) -> KeptSegRec:
+    """The run's SegRec with a backbone, read from its folder or fitted and written there.
+
+    Parameters
+    ----------
+    run : Run
+    store : FeatureStore
+    backbone : str
+    device : str
+        Where it is fitted.
+    say : callable, optional
+        Told before a fit, which takes as long as a training.
+
+    Raises
+    ------
+    ValueError
+        As :func:`run_effective`, or for a backbone that is none.
+    """
+    folder = run.folder / f"recommender-{backbone}"
+    model = SegRec(backbone, {**_SETTINGS, "max_segments": run.config.max_segments})
+    fingerprint = _fingerprint(run, model)
+    kept = _read(folder, model, fingerprint)
+    if kept is not None:
+        return kept
+    effective = run_effective(run, store)
+    if say:
+        say(f"fitting SegRec on {backbone} for run {run.name}; it stays in {folder}")
+    data = run.config.dataset(store)
+    split = run.config.make_split(data)
+    fit = FitRun(seed=run.config.seed, device=device, epochs=run.config.epochs)
+    interest = known_interest(lambda: make_model(run.config.model, run.config.settings), data, split, fit, FOLDS)
+    model.fit(data, split, effective.labels(data.views), interest, FitRun(seed=run.config.seed, device=device))
+    _write(folder, model, effective, fingerprint)
+    return KeptSegRec(model, effective)
+
+
+def _fingerprint(run: Run, model: SegRec) -> str:
+    """Of the run's configuration, data and weights, and of the settings of its SegRec."""
+    settings = json.dumps([model.backbone, FOLDS, vars(model.config)], sort_keys=True)
+    found = hashlib.sha256(settings.encode())
+    for name in ("config.json", "data.json", "model/facts.json", "model/weights.safetensors"):
+        found.update((run.folder / name).read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _write(folder: Path, model: SegRec, effective: EffectiveViews, fingerprint: str) -> None:
+    """Write the folder whole, in place of an older one."""
+    from safetensors.numpy import save_file
+
+    facts, arrays = model.state()
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
+    temporary.mkdir()
+    content = {"fingerprint": fingerprint, "effective": effective.state(), **facts}
+    (temporary / "facts.json").write_text(json.dumps(content))
+    save_file({k: v.copy(order="C") for k, v in arrays.items()}, temporary / "weights.safetensors")
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(temporary, folder)
+
+
+def _read(folder: Path, model: SegRec, fingerprint: str) -> KeptSegRec | None:
+    """What lies in the folder; None where that is nothing, or another run's."""
+    from safetensors.numpy import load_file
+
+    if not (folder / "facts.json").is_file():
+        return None
+    try:
+        facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
+        if facts["fingerprint"] != fingerprint:
+            return None
+        model.restore(facts, load_file(folder / "weights.safetensors"))
+        return KeptSegRec(model, EffectiveViews.restored(facts["effective"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{folder}: no recommender ({error}); delete it, and it will be fitted again") from error

@@ -1,0 +1,138 @@
+"""RunConfig: what a run is, and how files and options become one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from segfeat.interactions import MAX_DURATION_S, Interactions, read_interactions
+from segfeat.store.reader import FeatureStore
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import SPLITS, Split, random_split, temporal_split
+from segmodel.data.views import MAX_SEGMENTS
+from segmodel.models import DEFAULT, model_class
+from segmodel.models.settings import make_config
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run is, apart from the contents of its store and log."""
+
+    store: str
+    """Absolute path of the feature store."""
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """All settings of the model, defaults included."""
+    interactions: tuple[str, ...] = ()
+    """Absolute paths of the log; empty: the store's own."""
+    split: str = "temporal"
+    train_share: float = 0.8
+    """Of each user's views, under the temporal split; the next tenth validates."""
+    seed: int = 0
+    epochs: int | None = None
+    max_segments: int = MAX_SEGMENTS
+    max_duration_s: float = MAX_DURATION_S
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ValueError(f"unknown split {self.split!r}; valid are {', '.join(SPLITS)}")
+
+    def dataset(
+        self,
+        store: FeatureStore,
+        *,
+        history: Interactions | None = None,
+        pairs: Interactions | None = None,
+        log: Interactions | None = None,
+    ) -> Dataset:
+        """The run's views, or ``pairs`` with histories from the run's log, ``history`` and earlier pairs."""
+        log = self.log(store) if log is None else log
+        return make_dataset(
+            log if history is None else log.joined(history),
+            store,
+            pairs=pairs,
+            max_segments=self.max_segments,
+            max_duration_s=self.max_duration_s,
+        )
+
+    def log(self, store: FeatureStore) -> Interactions:
+        """The watch log of the run.
+
+        Raises
+        ------
+        ValueError
+            If neither the run names one nor the store carries one.
+        """
+        if self.interactions:
+            return read_interactions(self.interactions)
+        if store.interactions is None:
+            raise ValueError(f"{store.path} carries no watch log; give one with --interactions")
+        return store.interactions
+
+    def make_split(self, data: Dataset) -> Split:
+        """Training, validation and test rows of the run's own views."""
+        if self.split == "random":
+            return random_split(data.views, self.seed)
+        return temporal_split(data.views, self.train_share)
+
+
+_RUN_KEYS = frozenset(f.name for f in fields(RunConfig)) - {"store", "settings", "interactions"}
+
+
+def read_options(path: str | Path) -> dict[str, Any]:
+    """The keys of a YAML or JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or is no flat table.
+    """
+    import yaml
+
+    try:
+        table = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read as YAML or JSON: {error}") from error
+    if not isinstance(table, dict):
+        raise ValueError(f"{path}: must hold a table of keys and values")
+    return {str(k): v for k, v in table.items()}
+
+
+def run_config(store: str | Path, table: Mapping[str, Any]) -> RunConfig:
+    """The configuration behind a table that holds both run options and model settings.
+
+    Raises
+    ------
+    ValueError
+        For a key that is neither (the message lists the valid ones), or a value of the wrong kind.
+    """
+    name = str(table.get("model", DEFAULT))
+    model_keys = {f.name for f in fields(model_class(name).Config)}
+    valid = _RUN_KEYS | model_keys | {"interactions"}
+    if unknown := [k for k in table if k not in valid]:
+        raise ValueError(f"unknown key {', '.join(unknown)} for model {name}; valid are {', '.join(sorted(valid))}")
+    # What both know, such as epochs, belongs to the run, which overrides the model.
+    options = {k: v for k, v in table.items() if k in _RUN_KEYS}
+    logs = table.get("interactions", ())
+    return make_config(
+        RunConfig,
+        {
+            **options,
+            "model": name,
+            "store": str(Path(store).resolve()),
+            "settings": {k: v for k, v in table.items() if k in model_keys - _RUN_KEYS},
+            "interactions": [str(Path(p).resolve()) for p in ([logs] if isinstance(logs, str) else logs)],
+        },
+    )
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The configuration of a run, finished or not."""
+    try:
+        table = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
+    return RunConfig(**{**table, "interactions": tuple(table["interactions"])})

@@ -1,0 +1,155 @@
+"""Training: a store and a log in, a run directory out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segfeat.store.reader import FeatureStore
+from segmodel.data.dataset import Dataset
+from segmodel.models import DEFAULT, make_model
+from segmodel.models.base import FitRun, SegmentModel
+from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, versions, write_json
+from segmodel.runs.config import RunConfig
+from segmodel.runs.data import describe_data
+from segmodel.data.splits import Split
+from segmodel.models.training import CHECKPOINT
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training about to start: everything read and checked, nothing written."""
+
+    config: RunConfig
+    model: SegmentModel
+    data: Dataset
+    split: Split
+    facts: Mapping[str, Any]
+
+
+def prepare(config: RunConfig, begun: bool = False) -> Job:
+    """Read store and log, and check that there is something to learn from.
+
+    Parameters
+    ----------
+    config : RunConfig
+    begun : bool
+        It is the configuration of a run, which records all settings: its modalities were not asked for by name.
+
+    Raises
+    ------
+    ValueError
+        For unknown models, settings or modalities, and where no view is left to train or validate on.
+    """
+    settings = dict(config.settings)
+    model = make_model(config.model, settings)
+    if hasattr(model.config, "max_segments") and "max_segments" not in settings:
+        model = make_model(config.model, {**settings, "max_segments": config.max_segments})
+    store = FeatureStore(config.store)
+    wanted = getattr(model.config, "modalities", ()) if "modalities" in settings and not begun else ()
+    if missing := [m for m in wanted if m not in (*store.encoders, "id")]:
+        raise ValueError(
+            f"{store.path} has no {', '.join(missing)} features; it has {', '.join(store.encoders) or 'none'}"
+        )
+    log = config.log(store)
+    data = config.dataset(store, log=log)
+    split = config.make_split(data)
+    if not len(split.train) or not len(split.valid):
+        dropped = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items()) or "none"
+        raise ValueError(
+            f"nothing to learn from: {len(split.train):,} training and {len(split.valid):,} validation views "
+            f"(users need at least 5 views; rows dropped: {dropped})"
+        )
+    config = replace(config, settings=model.settings())
+    return Job(config, model, data, split, describe_data(data, split, log))
+
+
+def train(
+    job: Job, out: str | Path | None = None, *, device: str = "cpu", report: Report | None = None, latest: bool = True
+) -> Run:
+    """Fit a model and write its run directory.
+
+    Parameters
+    ----------
+    job : Job
+        From :func:`prepare`.
+    out : path, optional
+        The run directory; must not exist. Default: ``runs/<model>-<number>``.
+    device : str
+    report : callable, optional
+        Receives each epoch's record.
+    latest : bool
+        Let ``runs/latest`` point at the run when it has ended well.
+
+    Raises
+    ------
+    ValueError
+        If ``out`` exists.
+    """
+    folder = Path(out) if out else _next_folder(job.config.model)
+    if folder.exists():
+        raise ValueError(f"{folder} exists; choose another --out, or go on with --resume {folder}")
+    folder.mkdir(parents=True)
+    write_json(folder / "config.json", asdict(job.config))
+    write_json(folder / "data.json", job.facts)
+    write_json(folder / "versions.json", versions())
+    return _fit(job, folder, device, report, latest)
+
+
+def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = None) -> Run:
+    """Go on with an interrupted training; it ends with the weights of an uninterrupted one.
+
+    Raises
+    ------
+    ValueError
+        If the folder is no run, has ended already, or its store or log has changed since.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder}: no run to resume")
+    if (folder / "model").exists():
+        raise ValueError(f"{folder}: its training has ended; nothing to resume")
+    job = prepare(read_config(folder), begun=True)
+    recorded = json.loads((folder / "data.json").read_text())
+    for key in ("store_hash", "log_fingerprint"):
+        if recorded[key] != job.facts[key]:
+            raise ValueError(f"{folder}: {key.split('_')[0]} has changed since the training began; start a new run")
+    return _fit(job, folder, device, report, latest=True)
+
+
+def _fit(job: Job, folder: Path, device: str, report: Report | None, latest: bool) -> Run:
+    metrics = folder / "metrics.jsonl"
+    # The checkpoint is newer than the last line or as old; a record written twice would show the epoch twice.
+    seen = {record["epoch"] for record in read_records(metrics)}
+
+    def record(line: Mapping[str, Any]) -> None:
+        if line["epoch"] not in seen:
+            with metrics.open("a") as file:
+                file.write(json.dumps(dict(line)) + "\n")
+        if report:
+            report(line)
+
+    job.model.fit(
+        job.data,
+        job.split,
+        FitRun(seed=job.config.seed, device=device, epochs=job.config.epochs, folder=folder, report=record),
+    )
+    save_model(job.model, folder)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    if latest:
+        point_latest(folder)
+    return load_run(folder)
+
+
+def _next_folder(model: str) -> Path:
+    numbers = [int(m[1]) for p in RUNS.glob(f"{model}-*") if (m := re.fullmatch(rf"{re.escape(model)}-(\d+)", p.name))]
+    return RUNS / f"{model}-{max(numbers, default=0) + 1}"
+
+
+__all__ = ["DEFAULT", "Job", "prepare", "resume", "train"]
