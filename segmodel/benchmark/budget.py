@@ -22,8 +22,8 @@ class Budget:
     trials : int
         Settings tried, with the first seed. The best on validation is fitted with the other seeds, too.
     seeds : int
-    epochs, patience : int
-        Most that a fit may have, whatever the model's own limits.
+    epochs, patience_updates : int
+        Most that a fit may have, whatever the model's own limits; patience counts updates without a better score.
     folds : int
         Of cross-fitted interest, in the recommendation benchmark; 1 fits it once, the plain way.
     """
@@ -31,19 +31,19 @@ class Budget:
     trials: int
     seeds: int
     epochs: int
-    patience: int
+    patience_updates: int
     folds: int = 1
 
 
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(trials=2, seeds=2, epochs=10, patience=4),
-    "default": Budget(trials=8, seeds=3, epochs=60, patience=8),
+    "small": Budget(trials=2, seeds=2, epochs=30, patience_updates=150),
+    "default": Budget(trials=16, seeds=3, epochs=400, patience_updates=500),
 }
 """Of the skip benchmark."""
 
 RECOMMEND_BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(trials=2, seeds=2, epochs=4, patience=1, folds=2),
-    "default": Budget(trials=8, seeds=3, epochs=30, patience=4, folds=5),
+    "small": Budget(trials=2, seeds=2, epochs=8, patience_updates=50, folds=2),
+    "default": Budget(trials=16, seeds=3, epochs=60, patience_updates=200, folds=5),
 }
 """Of the recommendation benchmark, whose networks are at their best after few epochs, and which has many more fits."""
 
@@ -73,5 +73,5 @@ def trials(model: str, budget: Budget) -> list[dict[str, Any]]:
 def within(model: str, budget: Budget) -> dict[str, int]:
     """The model's own limits on epochs and patience, cut to the budget's."""
     own: dict[str, Any] = {f.name: f.default for f in fields(model_class(model).Config)}
-    limits = {"epochs": budget.epochs, "patience": budget.patience}
+    limits = {"epochs": budget.epochs, "patience_updates": budget.patience_updates}
     return {key: min(int(own[key]), limit) for key, limit in limits.items() if key in own}

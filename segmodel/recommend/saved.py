@@ -27,7 +27,14 @@ from segmodel.runs.run import Run
 FOLDS = 2
 """Of the cross-fitting of interest: two fits of half the size."""
 
-_SETTINGS = {"d": 32, "dropout": 0.1, "learning_rate": 1e-3, "batch_views": 256, "epochs": 30, "patience": 4}
+_SETTINGS = {
+    "d": 32,
+    "dropout": 0.1,
+    "learning_rate": 1e-3,
+    "batch_views": 256,
+    "epochs": 30,
+    "patience_updates": 100,
+}
 """The middle of what the benchmark searches."""
 
 

@@ -14,7 +14,7 @@ from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.data.splits import SPLITS, Split, random_split, temporal_split
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models import DEFAULT, model_class
-from segmodel.models.settings import make_config
+from segmodel.models.settings import make_config, stored_settings
 
 
 @dataclass(frozen=True)
@@ -135,4 +135,5 @@ def read_config(folder: Path) -> RunConfig:
         table = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
-    return RunConfig(**{**table, "interactions": tuple(table["interactions"])})
+    settings = stored_settings(model_class(table["model"]).Config, table["settings"])
+    return RunConfig(**{**table, "settings": settings, "interactions": tuple(table["interactions"])})
