@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -36,7 +36,7 @@ class Budget:
 
 
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(trials=2, seeds=2, epochs=30, patience_updates=150),
+    "small": Budget(trials=2, seeds=2, epochs=10, patience_updates=80),
     "default": Budget(trials=16, seeds=3, epochs=400, patience_updates=500),
 }
 """Of the skip benchmark."""
@@ -54,12 +54,14 @@ def search_space(model: str) -> Search:
     return declared
 
 
-def trials(model: str, budget: Budget) -> list[dict[str, Any]]:
+def trials(model: str, budget: Budget, without: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The settings that are tried, at most ``budget.trials``; the k-th is the same under every budget.
 
-    The first takes the first choice of every setting, the others are drawn without repetition.
+    The first takes the first choice of every setting, the others are drawn without repetition: random search, which
+    needs no model of a validation score that is itself uncertain, and whose trials do not wait for each other (Bergstra
+    and Bengio 2012). Settings ``without`` are left at their defaults.
     """
-    space = search_space(model)
+    space = {key: choices for key, choices in search_space(model).items() if key not in without}
     rng = np.random.default_rng(zlib.crc32(model.encode()))
     found = [{key: choices[0] for key, choices in space.items()}]
     possible = int(np.prod([len(choices) for choices in space.values()]))

@@ -100,9 +100,7 @@ def test_directau_alignment_and_uniformity() -> None:
     x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
     distance = np.linalg.norm(_unit(x) - _unit(y), axis=1)
     _close(alignment(torch.from_numpy(x), torch.from_numpy(y)), float((distance**2).mean()))
-    pairs = [
-        np.exp(-2 * np.linalg.norm(_unit(x)[i] - _unit(x)[j]) ** 2) for i in range(6) for j in range(6) if i != j
-    ]
+    pairs = [np.exp(-2 * np.linalg.norm(_unit(x)[i] - _unit(x)[j]) ** 2) for i in range(6) for j in range(6) if i != j]
     _close(uniformity(torch.from_numpy(x)), float(np.log(np.mean(pairs))))
 
 
@@ -232,7 +230,7 @@ def test_slmrec_losses(batch: Batch) -> None:
 
 @pytest.mark.parametrize("graph", ["with-self", "others"])
 def test_freedom_item_graph(graph: str) -> None:
-    """The k nearest by cosine: with itself, each of weight 1 / k; or without, by in-degree. Averaged over modalities."""
+    """The k nearest by cosine: with itself, each of weight 1 / k; or without, by in-degree. Mean over modalities."""
     network = FREEDOMNetwork(FREEDOMConfig(d=4, neighbours=2, item_graph=graph), SIZES, ARRAYS)
     expected = np.zeros((3, 3))
     for modality in SIZES.dims:

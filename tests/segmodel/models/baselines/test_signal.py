@@ -25,7 +25,7 @@ from segmodel.models.base import FitRun
 
 USERS, EACH, SEGMENT_MS = 40, 25, 5_000
 
-SETTINGS = {"d": 16, "epochs": 15, "patience": 15, "batch_views": 128, "learning_rate": 1e-2}
+SETTINGS = {"d": 16, "epochs": 15, "patience_updates": 500, "batch_views": 128, "learning_rate": 1e-2}
 
 OWN_SETTINGS = {"dien": {"history": 4}}
 """Its attention is spread over few steps, so that some seconds of training suffice."""
