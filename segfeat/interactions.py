@@ -90,6 +90,17 @@ class Interactions:
         users, videos = len(np.unique(self.user)), len(np.unique(self.video))
         return f"<Interactions: {len(self):,} views, {users:,} users, {videos:,} videos>"
 
+    @classmethod
+    def empty(cls) -> Interactions:
+        """A log of no views."""
+        ids, codes, numbers = np.zeros(0, dtype=object), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+        return cls(ids, ids, codes, codes, numbers, numbers, numbers)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, watch_needed: bool = True) -> Interactions:
+        """A log from a DataFrame with the columns of a log file; see :func:`read_interactions`."""
+        return _assembled(_fields(frame, "the table", watch_needed, COLUMNS))
+
     def take(self, rows: npt.NDArray[Any]) -> Interactions:
         """The given rows (a boolean mask or indices), with the same id tables."""
         columns = ("user", "video", "time_ms", "watch_ms", "duration_ms")
@@ -205,7 +216,13 @@ def read_interactions(
     import pandas as pd
 
     files = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    table = pd.concat([_read_table(f, watch_needed, columns) for f in files], ignore_index=True)
+    return _assembled(pd.concat([_read_table(f, watch_needed, columns) for f in files], ignore_index=True))
+
+
+def _assembled(table: pd.DataFrame) -> Interactions:
+    """The rows of a table of fields that can be used."""
+    import pandas as pd
+
     dropped: dict[str, int] = {}
 
     missing_id = table["user"].isna() | table["video"].isna()
@@ -256,11 +273,18 @@ def _read_table(path: Path, watch_needed: bool, columns: Mapping[str, tuple[str,
             f"{path}: cannot be read as a log (CSV, CSV.gz, Parquet or SQLite): {str(error).strip()}"
         ) from error
 
+    return _fields(raw, str(path), watch_needed, columns)
+
+
+def _fields(raw: pd.DataFrame, source: str, watch_needed: bool, columns: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """The five fields of a log's rows: ids as strings, numbers as float or NaN."""
+    import pandas as pd
+
     found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
     optional = set() if watch_needed else {"watch_ms", "duration_ms"}
     missing = [" or ".join(columns[name]) for name, column in found.items() if column is None and name not in optional]
     if missing:
-        raise ValueError(f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
+        raise ValueError(f"{source}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
 
     table = pd.DataFrame(index=raw.index)
     for name, column in found.items():
@@ -268,7 +292,7 @@ def _read_table(path: Path, watch_needed: bool, columns: Mapping[str, tuple[str,
             try:
                 table[name] = _as_ids(raw[column])
             except TypeError as error:
-                raise ValueError(f"{path}: column {column} has ids with a fraction") from error
+                raise ValueError(f"{source}: column {column} has ids with a fraction") from error
         elif column is None:
             table[name] = 0.0
         else:

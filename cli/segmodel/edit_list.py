@@ -41,14 +41,12 @@ def edit_list(
     segmodel edit-list --video cooking-12
     segmodel edit-list --video cooking-12 -o cooking-12.csv --edl cooking-12.edl
     """
-    from segfeat.interactions import read_interactions
     from segmodel.media.edit_list import exits_table, segment_exits, write_edl
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
-    opened = load_run(run)
-    with opened.open_store(store) as features:
-        extra = read_interactions(history) if history else None
-        found = segment_exits(opened.config.dataset(features, history=extra), video)
+    with open_predictor(run, store, history) as predictor:
+        features = predictor.data.store
+        found = segment_exits(predictor.data.known_dataset, video)
         click.echo(f"{'segment':>15} {'reached':>8} {'left':>6} {'expected':>9} {'lift':>6}  95 % interval")
         for s in found:
             span = f"{s.start_s:g}–{s.end_s:.4g} s"

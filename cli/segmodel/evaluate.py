@@ -15,7 +15,6 @@ from .options import FILE, reads_run
 if TYPE_CHECKING:
     from segmodel.evaluation.evaluation import Evaluation
     from segmodel.evaluation.reliability import Reliability
-    from segmodel.runs.held_out import HeldOut
 
 _SHOWN = ("all", "warm video", "cold video", "warm user", "cold user")
 """Groups of the printed table; the JSON has all."""
@@ -55,19 +54,14 @@ def evaluate(
     """
     from segfeat.interactions import read_interactions
     from segmodel.evaluation.evaluation import write_per_view
-    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, held_out
-    from segmodel.runs.run import load_run
+    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, measure_run
+    from segmodel.runs.predictor import open_predictor
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
-    opened = load_run(run)
-    title = f"run {opened.name}" if opened.name in names else opened.name
-    log = read_interactions(logs) if logs else None
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        measured = held_out(opened, features, log, extra)
-        found = {title: measured.evaluate(opened.model)}
-        found.update({name: measured.baseline(name, opened.config.seed) for name in names})
-    for line in _warnings(measured, opened.config.split):
+    with open_predictor(run, store, history) as predictor:
+        measured = measure_run(predictor, read_interactions(logs) if logs else None, names)
+    found, title = measured.evaluations, measured.name
+    for line in measured.warnings:
         click.echo(f"warning: {line}", err=True)
     if as_json:
         content = {"run": title, "models": {name: e.to_json() for name, e in found.items()}}
@@ -76,18 +70,7 @@ def evaluate(
         _show(found, title)
     if per_view:
         write_per_view(found, per_view)
-        click.echo(f"{len(measured.data):,} views × {len(found)} models -> {per_view}", err=as_json)
-
-
-def _warnings(measured: HeldOut, split: str) -> list[str]:
-    lines = []
-    if split == "random":
-        lines.append("the run's random split leaks the future into training; figures are too good")
-    if measured.trained_on:
-        lines.append(f"{measured.trained_on:,} of the views are training views of the run; figures are too good")
-    if measured.dropped:
-        lines.append(f"{measured.dropped:,} views without a watch time left out")
-    return lines
+        click.echo(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}", err=as_json)
 
 
 def _show(found: Mapping[str, Evaluation], run: str) -> None:

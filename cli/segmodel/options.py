@@ -74,14 +74,9 @@ def numbers(kind: type) -> Callable[..., tuple[Any, ...]]:
 
 def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     """``auto``, ``cpu`` or ``cuda[:i]``; ``auto`` takes a GPU where there is one."""
-    if value == "cpu":
-        return value
-    import torch
+    from segmodel.models.device import resolve_device
 
-    if value == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if not value.startswith("cuda"):
-        raise click.BadParameter(f"{value!r} is no device; valid are auto, cpu, cuda, cuda:0, …")
-    if not torch.cuda.is_available():
-        raise click.BadParameter(f"{value!r}: this machine has no usable CUDA device; use cpu or auto")
-    return value
+    try:
+        return resolve_device(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error

@@ -46,45 +46,38 @@ def predict_skip(
     if pairs and users:
         raise click.UsageError("give either --pairs or --user and --video")
     from segfeat.interactions import read_interactions
-    from segmodel.runs.pairs import pairs_of
-    from segmodel.runs.predictor import predict_pairs, predict_test
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
-    opened = load_run(run)
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
+    with open_predictor(run, store, history) as predictor:
         if users:
-            past = opened.config.log(features)
-            asked = pairs_of(users, videos, past if extra is None else past.joined(extra))
-            found = predict_pairs(opened, features, asked, extra)
+            found = predictor.product(users, videos)
         elif pairs:
-            found = predict_pairs(opened, features, read_interactions(pairs, watch_needed=False), extra)
+            found = predictor.pairs(read_interactions(pairs, watch_needed=False))
         else:
-            found = predict_test(opened, features, extra)
+            found = predictor.test()
     if out:
         found.write(out)
     _show(found)
-    for reason, n in found.skipped.items():
+    for reason, n in found.reasons().items():
         click.echo(f"{n:,} pairs not predicted: {reason}", err=True)
     if out:
         click.echo(f"{len(found.views):,} views, {int(found.views.segments.sum()):,} segments -> {out}")
 
 
 def _show(found: PairPredictions) -> None:
-    """One line per pair: the likeliest exit, completion, expected watch time."""
+    """One line per pair: the likeliest exit, completion, expected watch time; * where somebody or something is new."""
+    from segmodel.runs.heat_strips import likeliest_exit
+
     v, p = found.views, found.prediction
     click.echo(f"{'user':<12} {'video':<24} {'length':>8}  {'leaves most likely':<24} {'completes':>9} {'watches':>9}")
     for i in range(min(len(v), _SHOWN)):
-        slot = int(p.slots[i].argmax())
-        share = p.slots[i, slot]
-        if slot == v.segments[i]:
-            where = f"not at all ({share:.0%})"
-        else:
-            start = slot * v.segment_s
-            where = f"{start:g}–{min(start + v.segment_s, v.picture_s[i]):.3g} s ({share:.0%})"
+        user = f"{v.user_ids[v.user[i]]}{'' if found.user_known[i] else '*'}"
+        video = f"{v.video_ids[v.video[i]]}{'' if found.video_known[i] else '*'}"
         click.echo(
-            f"{v.user_ids[v.user[i]]:<12} {v.video_ids[v.video[i]]:<24} {v.picture_s[i]:6.1f} s  {where:<24} "
+            f"{user:<12} {video:<24} {v.picture_s[i]:6.1f} s  {likeliest_exit(v, p, i):<24} "
             f"{p.completion[i]:9.0%} {p.expected_watch_s[i]:7.1f} s"
         )
     if len(v) > _SHOWN:
         click.echo(f"… and {len(v) - _SHOWN:,} more")
+    if not (found.user_known.all() and found.video_known.all()):
+        click.echo("* a user without any known view, or a video that is not in the store", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import FILE, reads_run
-from .pairs import asked_pairs, asks_for_pairs, report_errors
+from .pairs import asks_for_pairs, predict_asked, report_errors
 
 
 @click.command()
@@ -32,18 +32,14 @@ def preview(
     segmodel preview --user 17 --video cooking-12 --seconds 6 -o preview.mp4
     segmodel preview --all-users pairs.csv -o previews/
     """
-    from segfeat.interactions import read_interactions
     from segmodel.media.preview import choose_previews, write_preview
     from segmodel.media.write_each import write_each
-    from segmodel.runs.predictor import predict_pairs
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
-    opened = load_run(run)
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        past = opened.config.log(features)
-        pairs = asked_pairs(user, video, all_users, past if extra is None else past.joined(extra))
-        chosen = list(choose_previews(predict_pairs(opened, features, pairs, extra), seconds))
+    with open_predictor(run, store, history) as predictor:
+        features = predictor.data.store
+        found = predict_asked(predictor, user, video, all_users)
+        chosen = list(choose_previews(found, seconds))
         target = out or Path("previews" if all_users else "preview.mp4")
         if all_users:
             errors = write_each(chosen, target, ".mp4", lambda one, path: write_preview(one, features, path, videos))

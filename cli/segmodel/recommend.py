@@ -55,16 +55,13 @@ def recommend(
     segmodel recommend --user 17
     segmodel recommend --user 17 --candidates fresh.csv --top 5 --by din -o for-17.csv
     """
-    from segfeat.interactions import read_interactions
     from segmodel.recommend.ranker import rank_videos
     from segmodel.runs.pairs import read_videos
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
-    opened = load_run(run)
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        videos = None if candidates is None else read_videos(candidates, features)
-        found = rank_videos(opened, features, user, videos, extra, by=by, watched=watched, device=device, say=_say)
+    with open_predictor(run, store, history) as predictor:
+        videos = None if candidates is None else read_videos(candidates, predictor.data.store)
+        found = rank_videos(predictor, user, videos, by=by, watched=watched, device=device, say=_say)
     _show(found, top)
     for reason, n in found.skipped.items():
         click.echo(f"{n:,} candidates not ranked: {reason}", err=True)

@@ -43,20 +43,16 @@ def report(
     segmodel report -o report.html
     segmodel report --run runs/paper-1 --cases pairs.csv --ablation ablations -o report.html
     """
-    from segfeat.interactions import read_interactions
     from segmodel.report.page import write_report
     from segmodel.runs.held_out import POSITION_BASELINES, baseline_names
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
-    opened = load_run(run)
-    with opened.open_store(store) as features:
+    with open_predictor(run, store, history) as predictor:
         size = write_report(
-            opened,
-            features,
+            predictor,
             out,
             cases=None if cases == "auto" else Path(cases),
-            history=read_interactions(history) if history else None,
             videos=videos,
             ablation=ablation,
             baselines=names,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import FILE, reads_run
-from .pairs import asked_pairs, asks_for_pairs, report_errors
+from .pairs import asks_for_pairs, predict_asked, report_errors
 
 
 @click.command()
@@ -30,18 +30,14 @@ def thumbnail(
     segmodel thumbnail --user 17 --video cooking-12 -o cooking-12.png
     segmodel thumbnail --all-users users.csv --video cooking-12 -o thumbnails/
     """
-    from segfeat.interactions import read_interactions
     from segmodel.media.thumbnail import choose_thumbnails, write_thumbnail
     from segmodel.media.write_each import write_each
-    from segmodel.runs.predictor import predict_pairs
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
-    opened = load_run(run)
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        past = opened.config.log(features)
-        pairs = asked_pairs(user, video, all_users, past if extra is None else past.joined(extra))
-        chosen = list(choose_thumbnails(predict_pairs(opened, features, pairs, extra), features))
+    with open_predictor(run, store, history) as predictor:
+        features = predictor.data.store
+        found = predict_asked(predictor, user, video, all_users)
+        chosen = list(choose_thumbnails(found, features))
         target = out or Path("thumbnails" if all_users else "thumbnail.png")
         if all_users:
             errors = write_each(chosen, target, ".png", lambda one, path: write_thumbnail(one, features, path, videos))

@@ -64,7 +64,7 @@ def train(
         if store is None:
             raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
         job = prepare(_config(store, interactions, modalities, config, settings, options))
-        views, counts = job.data.views, job.facts["views"]
+        views, counts = job.data.dataset.views, job.data.summary["views"]
         click.echo(f"{views!r}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
         for reason, n in views.dropped.items():
             click.echo(f"  {n:,} rows left out: {reason}")

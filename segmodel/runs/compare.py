@@ -11,6 +11,7 @@ from segmodel.evaluation.comparison import Comparison
 from segmodel.evaluation.evaluation import Evaluation
 from segmodel.evaluation.comparison import compare_outcomes
 from segmodel.runs.held_out import held_out
+from segmodel.runs.predictor import open_predictor
 from segmodel.runs.run import Run
 from segmodel.runs.config import RunConfig
 from segmodel.data.splits import VALID_SHARE
@@ -54,8 +55,8 @@ def compare(
     for name, group in models.items():
         for run in sorted(group, key=lambda r: (r.config.train_share, r.config.seed)):
             cut = cut_name(run.config)
-            with run.open_store() as store:
-                held = held_out(run, store, log, history)
+            with open_predictor(run, history=history) as predictor:
+                held = held_out(predictor.data, log)
                 outcomes[name].setdefault(cut, []).append(held.evaluate(run.model))
                 for baseline in baselines:
                     if cut not in outcomes[baseline]:

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from segfeat.interactions import MAX_DURATION_S, Interactions, read_interactions
-from segfeat.store.reader import FeatureStore
-from segmodel.data.dataset import Dataset, make_dataset
-from segmodel.data.splits import SPLITS, Split, random_split, temporal_split
+from segfeat.interactions import MAX_DURATION_S
+from segmodel.data.splits import SPLITS
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models import DEFAULT, model_class
 from segmodel.models.settings import make_config
@@ -39,44 +37,6 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ValueError(f"unknown split {self.split!r}; valid are {', '.join(SPLITS)}")
-
-    def dataset(
-        self,
-        store: FeatureStore,
-        *,
-        history: Interactions | None = None,
-        pairs: Interactions | None = None,
-        log: Interactions | None = None,
-    ) -> Dataset:
-        """The run's views, or ``pairs`` with histories from the run's log, ``history`` and earlier pairs."""
-        log = self.log(store) if log is None else log
-        return make_dataset(
-            log if history is None else log.joined(history),
-            store,
-            pairs=pairs,
-            max_segments=self.max_segments,
-            max_duration_s=self.max_duration_s,
-        )
-
-    def log(self, store: FeatureStore) -> Interactions:
-        """The watch log of the run.
-
-        Raises
-        ------
-        ValueError
-            If neither the run names one nor the store carries one.
-        """
-        if self.interactions:
-            return read_interactions(self.interactions)
-        if store.interactions is None:
-            raise ValueError(f"{store.path} carries no watch log; give one with --interactions")
-        return store.interactions
-
-    def make_split(self, data: Dataset) -> Split:
-        """Training, validation and test rows of the run's own views."""
-        if self.split == "random":
-            return random_split(data.views, self.seed)
-        return temporal_split(data.views, self.train_share)
 
 
 _RUN_KEYS = frozenset(f.name for f in fields(RunConfig)) - {"store", "settings", "interactions"}

@@ -74,7 +74,7 @@ def _fit(store: str | Path, options: Mapping[str, Any], out: Path, device: str, 
     job = prepare(run_config(store, options))
     if (out / "model" / "facts.json").exists():
         run = load_run(out)
-        if run.config != job.config or run.data["log_fingerprint"] != job.facts["log_fingerprint"]:
+        if run.config != job.config or run.data["log_fingerprint"] != job.data.summary["log_fingerprint"]:
             raise ValueError(f"{out} was trained with other options or another log; choose another folder")
         return run
     if progress:
