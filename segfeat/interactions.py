@@ -220,6 +220,7 @@ def read_interactions(
     watch_needed: bool = True,
     columns: Mapping[str, tuple[str, ...]] = COLUMNS,
     context: Sequence[str] = (),
+    unit_ms: Mapping[str, float] | None = None,
 ) -> Interactions:
     """Read one or more log files into one validated log.
 
@@ -233,9 +234,11 @@ def read_interactions(
     watch_needed : bool
         False for the pairs of a prediction, which may lack the watch-time column.
     columns : mapping
-        Accepted column names of each of the five fields.
+        Accepted column names of each of the five fields; none where the log has no such column.
     context : sequence of str
         Further columns to be kept as categories.
+    unit_ms : mapping of field to float, optional
+        Milliseconds in one unit of a number's column, where it is not 1; fractions are rounded.
 
     Raises
     ------
@@ -249,6 +252,8 @@ def read_interactions(
     dropped: dict[str, int] = {}
 
     missing_id = table["user"].isna() | table["video"].isna()
+    for name, unit in (unit_ms or {}).items():
+        table[name] = (table[name] * unit).round()
     numbers = table[["time_ms", "duration_ms", "watch_ms"]]
     # NaN compares false as well, so this one test finds words, infinities and numbers beyond 64 bits.
     unreadable = ~(numbers.abs() < 2**62).all(axis=1)
@@ -285,7 +290,8 @@ def _read_table(
     raw = read_table(path, "log")
     found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
     optional = set() if watch_needed else {"watch_ms", "duration_ms"}
-    missing = [" or ".join(columns[name]) for name, column in found.items() if column is None and name not in optional]
+    needed = [n for n, column in found.items() if column is None and columns[n] and n not in optional]
+    missing = [" or ".join(columns[name]) for name in needed]
     missing += [name for name in context if name not in raw.columns]
     if missing:
         raise ValueError(f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")

@@ -53,6 +53,10 @@ class Clip:
     text: str
 
 
+PER_VIDEO = "one vector a video, repeated over its segments"
+"""How the pooling of features that cannot tell a video's segments apart begins."""
+
+
 @dataclass(frozen=True)
 class EncoderSpec:
     """What makes two feature columns comparable: equal specs mean equal meaning of every dimension.
@@ -85,6 +89,11 @@ class EncoderSpec:
             raise ValueError(f"unknown modality {self.modality!r}; valid are {', '.join(MODALITIES)}")
         if self.dim < 1:
             raise ValueError(f"encoder {self.name!r}: dim must be positive, not {self.dim}")
+
+    @property
+    def per_video(self) -> bool:
+        """Whether a video's segments all have the same vector, which then says nothing about any one of them."""
+        return self.pooling.startswith(PER_VIDEO)
 
     def attributes(self) -> dict[str, Any]:
         """The spec as flat HDF5 attributes."""
@@ -267,7 +276,7 @@ class VideoFeatures:
     ----------
     video_id : str
     duration_s : float
-        Length of the picture in seconds.
+        Length of the picture in seconds; 0 where nobody knows it, and then there are no segments.
     spans_s : float64 (S, 2)
         Half-open segment spans that tile [0, duration_s).
     features : dict of modality to float (S, D)

@@ -7,7 +7,7 @@ is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.
 ``/videos/id``                          str (V,)        unique
 ``/videos/path``                        str (V,)        relative to the scanned root; empty where there is no raw video
 ``/videos/title``                       str (V,)        from the metadata; empty where there is none
-``/videos/duration_s``                  f64 (V,)        length of the picture
+``/videos/duration_s``                  f64 (V,)        length of the picture; 0 where unknown: no segments
 ``/videos/offset``                      i64 (V+1,)      segments of video v are rows offset[v] .. offset[v+1]-1
 ``/videos/status``                      str (V,)        ``ok`` or ``partial`` (some of it could not be decoded)
 ``/videos/problems``                    str (V,)        optional: what could not be read of partial ones, in words

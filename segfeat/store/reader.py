@@ -274,8 +274,8 @@ class FeatureStore:
             name: Categories(column["codes"][:], text(column["names"])[:])
             for name, column in group.get("context", {}).items()
         }
-        ids = [self._strings(f"interactions/{name}") for name in ("user_id", "video_id")]
-        return Interactions(*ids, *columns, context=context)
+        users, videos = self._strings("interactions/user_id"), self._strings("interactions/video_id")
+        return Interactions(users, videos, *columns, context=context)  # type: ignore[misc]  # five columns
 
     def _read_header(self) -> StoreHeader:
         attributes = self._file.attrs

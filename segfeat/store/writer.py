@@ -131,8 +131,8 @@ def _padded_times(video: VideoFeatures, pictures: int) -> npt.NDArray[np.float64
 
 def _check_video(video: VideoFeatures, header: StoreHeader) -> None:
     n = len(video.spans_s)
-    if n == 0:
-        raise ValueError(f"video {video.video_id!r} has no segments")
+    if (n == 0) != (video.duration_s == 0):
+        raise ValueError(f"video {video.video_id!r} has {n} segments, but lasts {video.duration_s:g} s")
     if video.status not in VIDEO_STATUS:
         raise ValueError(f"video {video.video_id!r}: status {video.status!r}; valid are {', '.join(VIDEO_STATUS)}")
     for what, given in (("texts", video.segment_text), ("thumbnails", video.thumbnails)):
