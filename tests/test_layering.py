@@ -27,18 +27,23 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.types": (),
     "segfeat.segment": ("segfeat.types",),
     "segfeat.failures": (),
-    "segfeat.interactions": (),
+    "segfeat.tables": (),
+    "segfeat.interactions": ("segfeat.tables",),
+    "segfeat.log_check": ("segfeat.interactions",),
     "segfeat.store": ("segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
     "segfeat.encoders": ("segfeat.types",),
-    "segfeat.importers": ("segfeat.types", "segfeat.segment", "segfeat.interactions", "segfeat.store"),
+    "segfeat.importers": (
+        "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
+        "segfeat.store", "segfeat.encoders",
+    ),
     "segfeat.pipeline": (
-        "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.interactions", "segfeat.store",
-        "segfeat.decode", "segfeat.encoders",
+        "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
+        "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.encoders",
     ),
     "segfeat.extraction": (
-        "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.store", "segfeat.encoders",
-        "segfeat.pipeline",
+        "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.log_check", "segfeat.store",
+        "segfeat.encoders", "segfeat.pipeline",
     ),
     "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
     # segmodel
@@ -51,7 +56,8 @@ BELOW: dict[str, tuple[str, ...]] = {
         *STORE, "segmodel.whole", "segmodel.data", "segmodel.survival", "segmodel.prediction", "segmodel.evaluation"
     ),
     "segmodel.runs": (
-        *STORE, "segmodel.whole", "segmodel.data", "segmodel.prediction", "segmodel.evaluation", "segmodel.models"
+        *STORE, "segfeat.log_check", "segmodel.whole", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
+        "segmodel.models",
     ),
     "segmodel.media": (*STORE, "segfeat.decode", "segmodel.whole", "segmodel.data", "segmodel.models", "segmodel.runs"),
     "segmodel.recommend": (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -12,17 +13,28 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+LATEST = Path("runs/latest")
+
 
 def reads_run(command: Command) -> Command:
-    """``--run``, ``--store`` and ``--history``: the options of every command that reads a run."""
+    """``[RUN]`` or ``--run``, ``--store`` and ``--history``: the options of every command that reads a run."""
+
+    @wraps(command)
+    def combined(*args: Any, run_argument: Path | None, run: Path | None, **others: Any) -> Any:
+        if run_argument is not None and run is not None and run != run_argument:
+            raise click.UsageError(f"two runs are named: {run_argument} and --run {run}")
+        return command(*args, run=run_argument or run or LATEST, **others)
+
     options = [
-        click.option("--run", "run", type=FILE, default=Path("runs/latest"), show_default=True, help="Run directory."),
+        click.argument("run_argument", metavar="[RUN]", type=FILE, required=False),
+        click.option("--run", type=FILE, help=f"Run directory, as RUN.  [default: {LATEST}]"),
         click.option("--store", type=FILE, help="Feature store; default: the one the run recorded."),
         click.option("--history", type=FILE, multiple=True, help="Log with extra views; may be given repeatedly."),
     ]
+    wrapped = cast(Command, combined)
     for option in reversed(options):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def key_values(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -10,12 +10,14 @@ import click
 
 from segmodel.models import DEFAULT, MODELS
 
+from ..units import UNIT
 from .options import FILE, device, key_values
 
 
 @click.command()
 @click.argument("store", type=FILE, required=False)
 @click.option("--interactions", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
+@UNIT
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
 @click.option("--model", type=click.Choice(list(MODELS)), help=f"Default: {DEFAULT}.")
 @click.option("--config", type=FILE, help="YAML or JSON file with options and model settings; unknown keys are errors.")
@@ -35,6 +37,7 @@ from .options import FILE, device, key_values
 def train(
     store: Path | None,
     interactions: tuple[Path, ...],
+    units: tuple[str, ...],
     modalities: str | None,
     config: Path | None,
     settings: dict[str, str],
@@ -56,15 +59,18 @@ def train(
 
     report = None if quiet else _print_epoch
     if resume_run is not None:
-        given = store or interactions or modalities or config or settings or out
+        given = store or interactions or units or modalities or config or settings or out
         if given or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes everything from the run; give no other option with it")
         run = resume(resume_run, device=device, report=report)
     else:
         if store is None:
             raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
-        job = prepare(_config(store, interactions, modalities, config, settings, options))
+        job = prepare(_config(store, interactions, units, modalities, config, settings, options))
         views, counts = job.data.dataset.views, job.data.summary["views"]
+        click.echo(f"log: {job.check}")
+        if job.check.warning:
+            click.echo(f"warning: {job.check.warning}", err=True)
         click.echo(f"{views!r}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
         for reason, n in views.dropped.items():
             click.echo(f"  {n:,} rows left out: {reason}")
@@ -82,6 +88,7 @@ def train(
 def _config(
     store: Path,
     interactions: tuple[Path, ...],
+    units: tuple[str, ...],
     modalities: str | None,
     file: Path | None,
     settings: dict[str, str],
@@ -95,6 +102,8 @@ def _config(
     table.update(settings)
     if interactions:
         table["interactions"] = [str(p) for p in interactions]
+    if units:
+        table["unit"] = list(units)
     if modalities:
         table["modalities"] = modalities
     return run_config(store, table)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from segfeat.interactions import MAX_DURATION_S
-from segmodel.data.splits import SPLITS
+from segfeat.log_check import parse_units
+from segmodel.data.splits import SPLITS, VALID_SHARE
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models import DEFAULT, model_class
-from segmodel.models.settings import make_config
+from segmodel.models.settings import check_ranges, make_config
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class RunConfig:
     """All settings of the model, defaults included."""
     interactions: tuple[str, ...] = ()
     """Absolute paths of the log; empty: the store's own."""
+    unit: tuple[str, ...] = ()
+    """In what that log counts time; see :func:`segfeat.log_check.parse_units`."""
     split: str = "temporal"
     train_share: float = 0.8
     """Of each user's views, under the temporal split; the next tenth validates."""
@@ -37,6 +40,12 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ValueError(f"unknown split {self.split!r}; valid are {', '.join(SPLITS)}")
+        parse_units(self.unit)
+        if not 0 < self.train_share < 1 - VALID_SHARE:
+            raise ValueError(f"train_share {self.train_share:g} must lie between 0 and {1 - VALID_SHARE:g}")
+        if not self.max_duration_s > 0:
+            raise ValueError(f"max_duration_s must be a positive number of seconds, not {self.max_duration_s:g}")
+        check_ranges(self)
 
 
 _RUN_KEYS = frozenset(f.name for f in fields(RunConfig)) - {"store", "settings", "interactions"}
@@ -95,4 +104,5 @@ def read_config(folder: Path) -> RunConfig:
         table = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
-    return RunConfig(**{**table, "interactions": tuple(table["interactions"])})
+    lists = {key: tuple(table.get(key, ())) for key in ("interactions", "unit")}
+    return RunConfig(**{**table, **lists})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segfeat.interactions import Interactions
+from segfeat.log_check import check_log
 from segmodel.data.dataset import Dataset
 from segmodel.evaluation.evaluation import Evaluation, evaluate
 from segmodel.models import make_model
@@ -87,6 +88,7 @@ def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
         If there is no log, or no view is left to measure on.
     """
     if log is not None:
+        check_log(log)
         data = run_data.pairs(log).data
     elif run_data.history is not None:
         data = run_data.test_pairs().data

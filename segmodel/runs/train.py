@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segfeat.log_check import LogCheck, check_log
 from segfeat.store.reader import FeatureStore
 from segmodel.models import DEFAULT, make_model
 from segmodel.models.base import FitRun, SegmentModel
@@ -21,12 +23,27 @@ from segmodel.whole import write_json
 Report = Callable[[Mapping[str, Any]], None]
 
 
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a training, which can be resumed.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"interrupted; go on with: segmodel train --resume {folder}")
+        self.folder = folder
+
+
 @dataclass(frozen=True)
 class Training:
     """A training about to start: everything read and checked, nothing written."""
 
     model: SegmentModel
     data: RunData
+    check: LogCheck
 
     @property
     def config(self) -> RunConfig:
@@ -59,6 +76,7 @@ def prepare(config: RunConfig, begun: bool = False) -> Training:
             f"{store.path} has no {', '.join(missing)} features; it has {', '.join(store.encoders) or 'none'}"
         )
     data = open_data(replace(config, settings=model.settings()), store)
+    check = check_log(data.own_log, store.duration_ms, str(store.path))
     split = data.split
     if not len(split.train) or not len(split.valid):
         dropped = ", ".join(f"{n:,} × {r}" for r, n in data.dataset.views.dropped.items()) or "none"
@@ -66,7 +84,7 @@ def prepare(config: RunConfig, begun: bool = False) -> Training:
             f"nothing to learn from: {len(split.train):,} training and {len(split.valid):,} validation views "
             f"(users need at least 5 views; rows dropped: {dropped})"
         )
-    return Training(model, data)
+    return Training(model, data, check)
 
 
 def train(
@@ -123,6 +141,18 @@ def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = N
 
 
 def _fit(job: Training, folder: Path, device: str, report: Report | None, latest: bool) -> Run:
+    try:
+        return _fitted(job, folder, device, report, latest)
+    except KeyboardInterrupt as error:
+        raise TrainingInterrupted(folder) from error
+    except Exception:
+        # Without a checkpoint there is nothing to go on with.
+        if not (folder / CHECKPOINT).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _fitted(job: Training, folder: Path, device: str, report: Report | None, latest: bool) -> Run:
     metrics = folder / "metrics.jsonl"
     # The checkpoint is newer than the last line or as old; a record written twice would show the epoch twice.
     seen = {record["epoch"] for record in read_records(metrics)}
