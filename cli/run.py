@@ -30,8 +30,8 @@ def run(group: click.Group) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
-        # Work that goes on in another way says so itself.
-        click.echo(str(error) or "interrupted; run the same command again to go on", err=True)
+        # Work that goes on in another way says so itself; click wraps what it has caught.
+        click.echo(str(error.__cause__ or error) or "interrupted; run the same command again to go on", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         click.echo(f"error: {error}", err=True)

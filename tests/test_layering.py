@@ -48,26 +48,29 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
     # segmodel
     "segmodel.whole": (),
+    "segmodel.countdown": (),
+    "segmodel.tables": ("segmodel.whole",),
     "segmodel.data": STORE,
     "segmodel.survival": ("segfeat.types",),
     "segmodel.prediction": ("segfeat.types", "segmodel.survival", "segmodel.data"),
-    "segmodel.evaluation": (*STORE, "segmodel.whole", "segmodel.data", "segmodel.survival", "segmodel.prediction"),
+    "segmodel.evaluation": (*STORE, "segmodel.tables", "segmodel.data", "segmodel.survival", "segmodel.prediction"),
     "segmodel.models": (
         *STORE, "segmodel.whole", "segmodel.data", "segmodel.survival", "segmodel.prediction", "segmodel.evaluation"
     ),
     "segmodel.runs": (
-        *STORE, "segfeat.log_check", "segmodel.whole", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
+        *STORE, "segfeat.log_check", "segmodel.whole", "segmodel.tables", "segmodel.countdown", "segmodel.data",
+        "segmodel.prediction", "segmodel.evaluation",
         "segmodel.models",
     ),
     "segmodel.media": (*STORE, "segfeat.decode", "segmodel.whole", "segmodel.data", "segmodel.models", "segmodel.runs"),
     "segmodel.recommend": (
-        *STORE, "segmodel.whole", "segmodel.data", "segmodel.survival", "segmodel.evaluation", "segmodel.models",
-        "segmodel.runs",
+        *STORE, "segmodel.whole", "segmodel.tables", "segmodel.data", "segmodel.survival", "segmodel.evaluation",
+        "segmodel.models", "segmodel.runs",
     ),
     "segmodel.serve": (*STORE, "segmodel.data", "segmodel.prediction", "segmodel.runs"),
     "segmodel.benchmark": (
-        *STORE, "segmodel.whole", "segmodel.data", "segmodel.evaluation", "segmodel.models", "segmodel.runs",
-        "segmodel.recommend",
+        *STORE, "segmodel.whole", "segmodel.countdown", "segmodel.data", "segmodel.evaluation", "segmodel.models",
+        "segmodel.runs", "segmodel.recommend",
     ),
     "segmodel.report": (
         *STORE, "segfeat.failures", "segmodel.whole", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",

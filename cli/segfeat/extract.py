@@ -11,10 +11,11 @@ import click
 from segfeat.decode import DECODERS
 from segfeat.encoders import PRESETS
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
+from segmodel.countdown import clock
 
 from ..run import FAILED, FINISHED, PARTLY_FAILED
 from ..units import UNIT
-from .progress import ProgressLine, clock, plural
+from .progress import ProgressLine, plural
 
 if TYPE_CHECKING:
     from segfeat.extraction import ExtractSummary

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, reads_run
+from ..printer import Printer, prints
+from .options import FILE, TABLE, reads_run
 
 if TYPE_CHECKING:
     from segmodel.evaluation.evaluation import Evaluation
@@ -32,8 +32,8 @@ _RANKING = ("hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10")
     metavar="LIST",
     help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
 )
-@click.option("--per-view", type=FILE, help="Write every metric of every view and model, as CSV or Parquet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all groups and calibration curves.")
+@click.option("--per-view", type=TABLE, help="Write every metric of every view and model: .csv, .parquet, .json.")
+@prints
 def evaluate(
     run: Path,
     store: Path | None,
@@ -41,7 +41,7 @@ def evaluate(
     logs: tuple[Path, ...],
     baselines: str,
     per_view: Path | None,
-    as_json: bool,
+    printer: Printer,
 ) -> None:
     """Measure a run on views that it was not trained on, beside simple models that it should beat.
 
@@ -62,15 +62,14 @@ def evaluate(
         measured = measure_run(predictor, read_interactions(logs) if logs else None, names)
     found, title = measured.evaluations, measured.name
     for line in measured.warnings:
-        click.echo(f"warning: {line}", err=True)
-    if as_json:
-        content = {"run": title, "models": {name: e.to_json() for name, e in found.items()}}
-        click.echo(json.dumps(content, indent=2))
-    else:
+        printer.warn(f"warning: {line}")
+    if printer.as_json:
+        printer.result(run=title, models={name: e.to_json() for name, e in found.items()})
+    elif not printer.quiet:
         _show(found, title)
     if per_view:
         write_per_view(found, per_view)
-        click.echo(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}", err=as_json)
+        printer.text(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}")
 
 
 def _show(found: Mapping[str, Evaluation], run: str) -> None:

@@ -16,6 +16,38 @@ FILE = click.Path(path_type=Path)
 LATEST = Path("runs/latest")
 
 
+class TableFile(click.Path):
+    """A table to write, refused before any work where its suffix is no format."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from segmodel.tables import table_format
+
+        try:
+            table_format(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+TABLE = TableFile()
+
+
+class NamedFile(click.Path):
+    """A file to write whose suffix must be one of some."""
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(path_type=Path)
+        self.suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if Path(value).suffix.lower() not in self.suffixes:
+            self.fail(f"{value}: the suffix decides the format; valid are {', '.join(self.suffixes)}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def reads_run(command: Command) -> Command:
     """``[RUN]`` or ``--run``, ``--store`` and ``--history``: the options of every command that reads a run."""
 

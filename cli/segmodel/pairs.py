@@ -51,6 +51,12 @@ def predict_asked(predictor: Predictor, user: str | None, video: str | None, all
     return predictor.product([user], [video])
 
 
+def check_target(out: Path | None, all_users: Path | None, suffixes: tuple[str, ...]) -> None:
+    """Refuse a single file of another format before any work; with ``--all-users`` it is a folder."""
+    if out is not None and all_users is None and out.suffix.lower() not in suffixes:
+        raise click.UsageError(f"{out}: the suffix decides the format; valid are {', '.join(suffixes)}")
+
+
 def report_errors(errors: Sequence[str], what: str) -> None:
     """Say how many files of a bulk could not be written, and why the first could not."""
     if errors:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, reads_run
+from ..printer import Printer, prints
+from .options import FILE, NamedFile, reads_run
 from .pairs import VIDEOS
 
 
@@ -24,7 +25,15 @@ from .pairs import VIDEOS
     help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
 )
 @VIDEOS
-@click.option("-o", "--out", type=FILE, default=Path("report.html"), show_default=True, help="The HTML file.")
+@click.option(
+    "-o",
+    "--out",
+    type=NamedFile(".html", ".htm"),
+    default=Path("report.html"),
+    show_default=True,
+    help="The HTML file.",
+)
+@prints
 def report(
     run: Path,
     store: Path | None,
@@ -34,6 +43,7 @@ def report(
     baselines: str,
     videos: Path | None,
     out: Path,
+    printer: Printer,
 ) -> None:
     """Write one HTML file about a run: cases to look at, how good it is, and what it was made from.
 
@@ -57,4 +67,5 @@ def report(
             ablation=ablation,
             baselines=names,
         )
-    click.echo(f"{size / 1e6:.2f} MB -> {out}")
+    printer.result(file=out, bytes=size)
+    printer.text(f"{size / 1e6:.2f} MB -> {out}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from segmodel.benchmark.cells import Cell, Outcome, read_outcome
 from segmodel.benchmark.plan import BenchmarkPlan, open_plan
+from segmodel.countdown import Countdown
 from segmodel.runs.data import RunData
 
 Progress = Callable[[str], None]
@@ -59,10 +60,11 @@ def compute(
     missing = [cell for f, cell in wanted.items() if f not in outcomes]
     if outcomes:
         say(f"{len(outcomes)} of {len(wanted)} fits are there already")
-    for done, (cell, outcome) in enumerate(_fits(bench, run_data, missing, jobs), start=1):
+    countdown = Countdown(len(missing))
+    for cell, outcome in _fits(bench, run_data, missing, jobs):
         outcome.write(cell, folder)
         score = outcome.failure or bench.tells(cell, outcome)
-        say(f"[{done}/{len(missing)}] {cell.system} seed {cell.seed}: {score}, {outcome.seconds:.0f} s")
+        say(f"[{countdown.step()}] {cell.system} seed {cell.seed}: {score}, {outcome.seconds:.0f} s")
         outcomes[cell.fingerprint] = outcome
     return outcomes
 

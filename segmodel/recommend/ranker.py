@@ -19,7 +19,7 @@ from segmodel.recommend.from_survival import effective_parts, effective_probabil
 from segmodel.recommend.saved import run_effective, saved_segrec
 from segmodel.runs.pairs import pairs_of
 from segmodel.runs.predictor import Predictor
-from segmodel.whole import whole_file
+from segmodel.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,9 +105,8 @@ class Ranking:
         )
 
     def write(self, path: str | Path, top: int | None = None) -> None:
-        """Write :meth:`to_frame` as CSV with nine significant digits."""
-        with whole_file(path) as temporary:
-            self.to_frame(top).to_csv(temporary, index=False, float_format="%.9g")
+        """Write :meth:`to_frame` in the format of the file's name; see :func:`segmodel.tables.write_table`."""
+        write_table(self.to_frame(top), path)
 
 
 def rank_videos(

@@ -176,22 +176,30 @@ def _calibration(results: RunResults) -> list[tuple[str, Any, Markup]]:
 
 
 def _training(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
-    """One chart for each number that training wrote down at every epoch; the best validation epochs marked."""
+    """One chart for each number that training wrote down at every epoch; the epochs whose weights were kept marked."""
     members: dict[Any, list[Mapping[str, Any]]] = {}
     for record in records:
         members.setdefault(record.get("member"), []).append(record)
     if len(records) < 2:
         return []
     names = [name for name in records[0] if name not in _NOT_CURVES and not name.endswith("_s")]
+    kept = [_kept_epoch(member) for member in members.values()]
     found = []
     for name in names:
         series: list[list[Any]] = [[r.get(name) for r in member] for member in members.values()]
         if all(isinstance(v, float) and math.isfinite(v) for values in series for v in values):
-            low = any(word in name for word in ("loss", "nll", "error"))
-            best = [values.index(min(values) if low else max(values)) for values in series]
             words = name.replace("valid_", "validation ").replace("_", " ")
-            found.append((words, charts.lines_svg(series, words, best if name.startswith("valid") else ())))
+            found.append((words, charts.lines_svg(series, words, kept if name.startswith("valid") else ())))
     return found
+
+
+def _kept_epoch(records: Sequence[Mapping[str, Any]]) -> int:
+    """The epoch whose weights a training kept: the last one that was the best so far.
+
+    Without early stopping every epoch counts as the best so far, and the last one's weights are kept.
+    """
+    best = [i for i, r in enumerate(records) if any(k.startswith("valid") and v == r.get("best") for k, v in r.items())]
+    return best[-1] if best else len(records) - 1
 
 
 def _interval(figure: Figure) -> Interval:

@@ -20,7 +20,7 @@ from segmodel.runs.heat_strips import heat_strips
 from segmodel.runs.data import PairData, RunData, open_data
 from segmodel.runs.pairs import pairs_of
 from segmodel.runs.run import LATEST, Run, load_run
-from segmodel.whole import whole_file
+from segmodel.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,9 +121,8 @@ class PairPredictions:
         )
 
     def write(self, path: str | Path) -> None:
-        """Write :meth:`to_frame` as CSV with nine significant digits."""
-        with whole_file(path) as temporary:
-            self.to_frame().to_csv(temporary, index=False, float_format="%.9g")
+        """Write :meth:`to_frame` in the format of the file's name; see :func:`segmodel.tables.write_table`."""
+        write_table(self.to_frame(), path)
 
 
 @dataclass(frozen=True, eq=False)

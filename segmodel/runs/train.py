@@ -119,7 +119,9 @@ def train(
     return _fit(job, folder, device, report, latest)
 
 
-def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = None) -> Run:
+def resume(
+    folder: str | Path, *, device: str = "cpu", report: Report | None = None, training: Training | None = None
+) -> Run:
     """Go on with an interrupted training; it ends with the weights of an uninterrupted one.
 
     Raises
@@ -127,6 +129,12 @@ def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = N
     ValueError
         If the folder is no run, has ended already, or its store or log has changed since.
     """
+    folder = Path(folder)
+    return _fit(training or reopen(folder), folder, device, report, latest=True)
+
+
+def reopen(folder: str | Path) -> Training:
+    """The interrupted training in a folder, ready to go on; errors as :func:`resume`."""
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: no run to resume")
@@ -137,7 +145,7 @@ def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = N
     for key in ("store_hash", "log_fingerprint"):
         if recorded[key] != job.data.summary[key]:
             raise ValueError(f"{folder}: {key.split('_')[0]} has changed since the training began; start a new run")
-    return _fit(job, folder, device, report, latest=True)
+    return job
 
 
 def _fit(job: Training, folder: Path, device: str, report: Report | None, latest: bool) -> Run:
@@ -147,7 +155,7 @@ def _fit(job: Training, folder: Path, device: str, report: Report | None, latest
         raise TrainingInterrupted(folder) from error
     except Exception:
         # Without a checkpoint there is nothing to go on with.
-        if not (folder / CHECKPOINT).exists():
+        if not any(folder.rglob(CHECKPOINT)):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
