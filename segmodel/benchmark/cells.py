@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from segmodel.models.base import Arrays
+from segmodel.whole import whole_file
 
 REVISION = 2
 """Counts up when older cells may no longer be used, because a system or a metric has changed."""
@@ -82,11 +82,8 @@ class Outcome:
         folder.mkdir(parents=True, exist_ok=True)
         facts = {"cell": asdict(cell), "valid": dict(self.valid), "seconds": self.seconds, "failure": self.failure}
         arrays: dict[str, Any] = {**self.arrays, "facts": np.array(json.dumps(facts))}
-        path = cell.path(folder)
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.writing")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
+        with whole_file(cell.path(folder)) as temporary:
+            np.savez_compressed(temporary, **arrays)
 
 
 def read_outcome(cell: Cell, folder: Path) -> Outcome | None:

@@ -10,13 +10,14 @@ from typing import Any
 
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, with_seeds
-from segmodel.benchmark.plan import Opened, Plan, open_views
+from segmodel.benchmark.plan import BenchmarkPlan, open_plan
 from segmodel.benchmark.systems import System
 from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
 from segmodel.evaluation.evaluation import Evaluation, groups
 from segmodel.evaluation.view_metrics import ViewMetrics, view_metrics
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
+from segmodel.runs.data import RunData
 
 CRITERIA: Mapping[str, str] = {"paper": "paper_ndcg@5", "masked": "masked_ndcg@5", "nll": "nll"}
 """What settings are chosen by, each for its own columns of the tables: name -> metric on validation views."""
@@ -51,10 +52,10 @@ class Found:
 class SkipBench(Bench):
     """Fits systems and measures their skip predictions."""
 
-    def fit(self, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self, run_data: RunData, cell: Cell) -> Outcome:
         """Fit a system; the outcome holds the metrics of the test views."""
         began = time.process_time()
-        data, split, slots = opened.data, opened.split, int(cell.settings["max_segments"])
+        data, split, slots = run_data.dataset, run_data.split, int(cell.settings["max_segments"])
         try:
             model = make_model(cell.model, cell.settings)
             model.fit(data, split, FitRun(seed=cell.seed, device=self.plan.device))
@@ -76,12 +77,12 @@ class SkipBench(Bench):
         return "validation " + ", ".join(f"{CRITERIA[name]} {abs(s):.4f}" for name, s in outcome.valid.items())
 
 
-def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> Found:
+def run_skip(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> Found:
     """Fit what is not yet fitted, and gather everything.
 
     Parameters
     ----------
-    plan : Plan
+    plan : BenchmarkPlan
     systems : sequence of System
     jobs : int
         Fits at a time, each in a process of its own; 1 stays in this one.
@@ -93,16 +94,16 @@ def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pro
     ValueError
         If there is nothing to train, validate or test on.
     """
-    opened = open_views(plan.config)
-    bench, here = SkipBench(plan), opened.here
+    run_data = open_plan(plan.config)
+    bench, here = SkipBench(plan), run_data.modalities
     absent = {s.name: reason for s in systems if (reason := s.lacks(here))}
-    identity = plan.identity(opened.facts)
+    identity = plan.identity(run_data.summary)
     tried = {
         s.name: [Cell(s.name, s.model, plan.settings(s, here, t), 0, identity) for t in trials(s.model, plan.budget)]
         for s in systems
         if s.name not in absent
     }
-    outcomes = compute(bench, opened, [c for cells in tried.values() for c in cells], jobs, progress)
+    outcomes = compute(bench, run_data, [c for cells in tried.values() for c in cells], jobs, progress)
     absent |= {name: failure for name, cells in tried.items() if (failure := _failure(cells, outcomes))}
     there = {name: cells for name, cells in tried.items() if name not in absent}
     best = {
@@ -115,9 +116,9 @@ def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pro
         for criterion, chosen in best.items()
     }
     further = [c for by_system in seeds.values() for cells in by_system.values() for c in cells[1:]]
-    outcomes |= compute(bench, opened, further, jobs, progress)
-    test = opened.data.views.take(opened.split.test)
-    masks = groups(test, opened.data.views.take(opened.split.train))
+    outcomes |= compute(bench, run_data, further, jobs, progress)
+    test = run_data.dataset.views.take(run_data.split.test)
+    masks = groups(test, run_data.dataset.views.take(run_data.split.train))
 
     def measured(cells: Sequence[Cell]) -> list[Evaluation]:
         found = [outcomes[c.fingerprint] for c in cells]
@@ -129,7 +130,7 @@ def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pro
         everything = [*cells, *(c for by_system in seeds.values() for c in by_system.get(name, ()))]
         seconds[name] = sum(outcomes[f].seconds for f in {c.fingerprint for c in everything})
     settings = {k: {name: cell.settings for name, cell in chosen.items()} for k, chosen in best.items()}
-    return Found(evaluations, settings, absent, seconds, opened.facts)
+    return Found(evaluations, settings, absent, seconds, run_data.summary)
 
 
 def _failure(cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> str:

@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from segfeat.interactions import Interactions
-from segmodel.models import make_model, model_class
-from segmodel.models.ranking import RankingModel
-from segmodel.runs.config import run_config
-from segmodel.runs.run import load_run
-from segmodel.runs.train import prepare, train
-from segmodel.models.training import CHECKPOINT
 from segfeat.segment import segment_spans
 from segfeat.store.reader import FeatureStore, StoreHeader
 from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, VideoFeatures
+from segmodel.models import make_model, model_class
+from segmodel.models.ranking import RankingModel
+from segmodel.models.training import CHECKPOINT
+from segmodel.runs.config import run_config
+from segmodel.runs.run import load_run
+from segmodel.runs.train import prepare, train
 
 CHANGED = ("paper", "sasrec", "directau", "adagin", "can", "slmrec", "freedom")
 """Models that compute something else by default than they once did, and one that only has another end slot."""
