@@ -9,6 +9,7 @@ ignored and ids are compared as strings. A duration or watch time of 0 means "un
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -117,6 +118,17 @@ class Interactions:
     def __repr__(self) -> str:
         users, videos = len(np.unique(self.user)), len(np.unique(self.video))
         return f"<Interactions: {len(self):,} views, {users:,} users, {videos:,} videos>"
+
+    @classmethod
+    def empty(cls) -> Interactions:
+        """A log of no views."""
+        ids, codes, numbers = np.zeros(0, dtype=object), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+        return cls(ids, ids, codes, codes, numbers, numbers, numbers)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, watch_needed: bool = True) -> Interactions:
+        """A log from a DataFrame with the columns of a log file; see :func:`read_interactions`."""
+        return _assembled(_fields(frame, "the table", watch_needed, COLUMNS, ()), (), {})
 
     def take(self, rows: npt.NDArray[Any]) -> Interactions:
         """The given rows (a boolean mask or indices), with the same id tables."""
@@ -248,11 +260,17 @@ def read_interactions(
     import pandas as pd
 
     files = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    table = pd.concat([_read_table(f, watch_needed, columns, context) for f in files], ignore_index=True)
-    dropped: dict[str, int] = {}
+    tables = [_fields(read_table(f, "log"), str(f), watch_needed, columns, context) for f in files]
+    return _assembled(pd.concat(tables, ignore_index=True), context, unit_ms or {})
 
+
+def _assembled(table: pd.DataFrame, context: Sequence[str], unit_ms: Mapping[str, float]) -> Interactions:
+    """The rows of a table of fields that can be used."""
+    import pandas as pd
+
+    dropped: dict[str, int] = {}
     missing_id = table["user"].isna() | table["video"].isna()
-    for name, unit in (unit_ms or {}).items():
+    for name, unit in unit_ms.items():
         table[name] = (table[name] * unit).round()
     numbers = table[["time_ms", "duration_ms", "watch_ms"]]
     # NaN compares false as well, so this one test finds words, infinities and numbers beyond 64 bits.
@@ -281,20 +299,23 @@ def read_interactions(
     )
 
 
-def _read_table(
-    path: Path, watch_needed: bool, columns: Mapping[str, tuple[str, ...]], context: Sequence[str]
+def _fields(
+    raw: pd.DataFrame,
+    source: str,
+    watch_needed: bool,
+    columns: Mapping[str, tuple[str, ...]],
+    context: Sequence[str],
 ) -> pd.DataFrame:
     """A log's columns under our own names: ids as strings, numbers as float or NaN, context behind a prefix."""
     import pandas as pd
 
-    raw = read_table(path, "log")
     found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
     optional = set() if watch_needed else {"watch_ms", "duration_ms"}
     needed = [n for n, column in found.items() if column is None and columns[n] and n not in optional]
     missing = [" or ".join(columns[name]) for name in needed]
     missing += [name for name in context if name not in raw.columns]
     if missing:
-        raise ValueError(f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
+        raise ValueError(f"{source}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
 
     table = pd.DataFrame(index=raw.index)
     for name, column in found.items():
@@ -302,17 +323,35 @@ def _read_table(
             try:
                 table[name] = as_ids(raw[column])
             except TypeError as error:
-                raise ValueError(f"{path}: column {column} has ids with a fraction") from error
+                raise ValueError(f"{source}: column {column} has ids with a fraction") from error
         elif column is None:
             table[name] = 0.0
         else:
             values = pd.to_numeric(raw[column], errors="coerce")
+            _refuse_dates(raw[column], values, source)
             # An empty duration or watch time is unknown; an empty time, or words instead of a number, is unreadable.
             blank_is_unknown = name in ("watch_ms", "duration_ms")
             table[name] = values.mask(raw[column].isna(), 0.0) if blank_is_unknown else values
     for name in context:
         table[_CONTEXT + name] = as_ids(raw[name], whole=False)
     return table
+
+
+def _refuse_dates(column: pd.Series, numbers: pd.Series, source: str) -> None:
+    """Dates in words would be dropped row by row as unreadable numbers: say at once what they are."""
+    import pandas as pd
+
+    words = column[numbers.isna() & column.notna()]
+    if len(words) * 2 <= len(column):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no one format was found
+        dates = pd.to_datetime(words.head(100), errors="coerce", utc=True)
+    what = "dates and times" if dates.notna().all() else "words"
+    raise ValueError(
+        f"{source}: column {column.name} holds {what}, such as {str(words.iloc[0])!r}; needed are milliseconds"
+        + (" since 1970 (pandas: to_datetime(column, utc=True).astype('int64') // 10**6)" if what != "words" else "")
+    )
 
 
 def _merged_codes(first: Ids, second: Ids) -> tuple[Ids, Codes]:

@@ -13,6 +13,8 @@ from segfeat.importers.ready_features import DTYPES, SEGMM_DIM, ReadyFeatures
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.segment import SEGMENT_S
 
+from ..units import UNIT
+
 if TYPE_CHECKING:
     from segfeat.importers.summary import ImportSummary, TableSummary
 
@@ -45,6 +47,7 @@ def _names(context: click.Context, parameter: click.Parameter, given: tuple[str,
     callback=_names,
     help="Columns of LOG to keep as categories of the views.",
 )
+@UNIT
 @click.option("--device", default="auto", show_default=True, help="Where --text runs: auto, cpu, cuda or cuda:N.")
 @click.option(
     "--max-duration-s", default=MAX_DURATION_S, show_default=True, help="Leave out videos this long or longer."
@@ -70,6 +73,7 @@ def import_log(
     attributes: tuple[str, ...],
     text: str,
     context: tuple[str, ...],
+    units: tuple[str, ...],
     device: str,
     max_duration_s: float,
     segment_seconds: float,
@@ -91,6 +95,7 @@ def import_log(
     if (features is None) != (index is None):
         raise click.UsageError("--features and --index belong together")
     from segfeat.importers.log import import_log as write
+    from segfeat.log_check import parse_units
 
     ready = ReadyFeatures(features, index, dim, dtype) if features and index else None
     summary = write(
@@ -107,6 +112,7 @@ def import_log(
         attributes=attributes or None,
         context=context,
         device=device,
+        unit_ms=parse_units(units),
     )
     click.echo(_readable(summary, out))
 
@@ -114,6 +120,7 @@ def import_log(
 def _readable(summary: ImportSummary, out: Path) -> str:
     share = summary.completed / summary.views
     lines = [
+        f"log        {summary.check}",
         f"rows       {summary.rows_read:,} read, {summary.views:,} used, {sum(summary.dropped.values()):,} dropped",
         *(f"           {n:,} dropped: {reason}" for reason, n in summary.dropped.items()),
         f"users      {summary.users:,}",

@@ -24,6 +24,8 @@ class Files:
         Columns of the logs to be kept as categories.
     attributes : tuple of str or None
         Columns of ``metadata`` to be kept as attributes; None for those that the format usually keeps.
+    unit_ms : mapping of field to float
+        Milliseconds in one unit of the logs' numbers, where it is another than the format's own.
     """
 
     logs: tuple[Path, ...]
@@ -31,6 +33,7 @@ class Files:
     users: Path | None = None
     context: tuple[str, ...] = ()
     attributes: tuple[str, ...] | None = None
+    unit_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ def read_tables(
     if files.attributes is not None and files.metadata is None:
         raise ValueError(f"attributes {', '.join(files.attributes)} are chosen, but no metadata file is given")
     return Imported(
-        read_interactions(files.logs, columns=log, context=files.context, unit_ms=unit_ms or {}),
+        read_interactions(files.logs, columns=log, context=files.context, unit_ms={**(unit_ms or {}), **files.unit_ms}),
         read_descriptions(files.metadata, "metadata", videos, files.attributes) if files.metadata else Descriptions(),
         read_descriptions(files.users, "users", users) if files.users else Descriptions(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from segfeat.importers.ready_features import ReadyFeatures
 from segfeat.importers.summary import ImportSummary, TableSummary
 from segfeat.importers.words import WordsEncoder
 from segfeat.interactions import MAX_DURATION_S, Interactions, Millis
+from segfeat.log_check import check_log
 from segfeat.segment import SEGMENT_S, segment_spans
 from segfeat.store.merge import merge_stores
 from segfeat.store.writer import write_store
@@ -42,6 +43,7 @@ def import_log(
     attributes: Sequence[str] | None = None,
     context: Sequence[str] = (),
     device: str = "auto",
+    unit_ms: Mapping[str, float] | None = None,
 ) -> ImportSummary:
     """Write a store from a watch log and, where given, tables about videos and users, and ready-made features.
 
@@ -74,6 +76,8 @@ def import_log(
         Columns of the logs to be kept as categories.
     device : str
         Where ``text`` runs.
+    unit_ms : mapping of field to float, optional
+        Milliseconds in one unit of the log's numbers, where it is another than the format's own.
 
     Raises
     ------
@@ -95,8 +99,10 @@ def import_log(
         Path(users) if users else None,
         tuple(context),
         None if attributes is None else tuple(attributes),
+        unit_ms or {},
     )
     data = read(files)
+    check = check_log(data.log)
     about = data.videos
     everything = data.log.with_durations(dict(zip(about.ids.tolist(), about.duration_ms.tolist(), strict=True)))
     log = everything.usable(max_duration_s).compact()
@@ -138,6 +144,7 @@ def import_log(
             )
         merge_stores(shards, out, interactions=log, users=Users(data.users.ids, data.users.attributes))
     return ImportSummary(
+        check=check,
         rows_read=rows_read,
         dropped=dict(log.dropped),
         views=len(log),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segfeat.importers.descriptions import Descriptions
+from segfeat.log_check import LogCheck
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,11 @@ class ImportSummary:
         Categories of each column of the log that was kept.
     metadata, user_table : TableSummary or None
         None where no such table was given.
+    check : LogCheck
+        What the log holds.
     """
 
+    check: LogCheck
     rows_read: int
     dropped: Mapping[str, int]
     views: int

@@ -130,6 +130,11 @@ class FeatureStore:
         """Where each video id stands in ``/videos``."""
         return {v: i for i, v in enumerate(self.video_ids.tolist())}
 
+    @cached_property
+    def duration_ms(self) -> dict[str, int]:
+        """Length of each video in whole milliseconds, by its id."""
+        return {v: round(s * 1000) for v, s in zip(self, self.duration_s.tolist(), strict=True)}
+
     @property
     def segment_total(self) -> int:
         """T, the number of segments of all videos."""

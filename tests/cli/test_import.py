@@ -44,6 +44,7 @@ def test_the_summary_says_what_became_of_every_row(cli: Cli, log: Path, tmp_path
     assert answer.code == 0
     assert answer.err == ""
     assert answer.out.splitlines() == [
+        "log        4 rows, 2 users, 3 videos, 1 ms to 4 ms, median length 12.0 s",
         "rows       5 read, 3 used, 2 dropped",
         "           1 dropped: duplicate",
         "           1 dropped: unknown duration",
