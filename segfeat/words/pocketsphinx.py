@@ -47,21 +47,18 @@ class PocketSphinx:
     def _decoder(self) -> Any:
         from pocketsphinx import Decoder
 
-        # Means are taken over each stretch alone: words must not depend on what was heard before.
         return Decoder(samprate=SPEECH_RATE, loglevel="FATAL", cmn="batch")
 
     def _words(self, sound: Float32) -> list[Line]:
         decoder = self._decoder
+        decoder.reinit_feat()  # words must not depend on what was heard before
         decoder.start_utt()
         decoder.process_raw((sound * 32767).astype(np.int16).tobytes(), full_utt=True)
         decoder.end_utt()
         if decoder.hyp() is None:
             return []
-        exp = decoder.get_logmath().exp
         return [
-            Line(
-                s.start_frame * _FRAME_S, (s.end_frame + 1) * _FRAME_S, _VARIANT.sub("", s.word), min(1.0, exp(s.prob))
-            )
+            Line(s.start_frame * _FRAME_S, (s.end_frame + 1) * _FRAME_S, _VARIANT.sub("", s.word), min(1.0, s.prob))
             for s in decoder.seg()
             if not _NO_WORD.fullmatch(s.word)
         ]
