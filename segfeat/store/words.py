@@ -74,8 +74,8 @@ def read(file: h5py.File, start: int, stop: int) -> Words:
         rows = slice(int(ends[0]), int(ends[-1]))
         texts = group["text"].asstr("utf-8", "surrogateescape")[rows]
         lines = [
-            Line(*time_s, text, confidence)
-            for time_s, text, confidence in zip(
+            Line(start_s, end_s, text, confidence)
+            for (start_s, end_s), text, confidence in zip(
                 group["time_s"][rows].tolist(), texts, group["confidence"][rows].tolist(), strict=True
             )
         ]
