@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
-from segfeat.store import hdf5
+from segfeat.store import hdf5, words
 from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import finish
 from segfeat.types import Attribute, Int64, StoreHeader, Users
 
-Runs = list[tuple[int, int]]
+Runs = Sequence[tuple[int, int]]
 """Half-open ranges of rows, ascending."""
 
 
@@ -105,6 +105,7 @@ class _Outline:
     failures: tuple[Failure, ...]
     attributes: Mapping[str, Attribute]
     users: Users
+    words: dict[str, Int64]
 
 
 def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
@@ -124,6 +125,7 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
         tuple(f for f in store.failures if f.path not in part.without),
         {name: attribute.take(np.flatnonzero(keep)) for name, attribute in store.video_attributes.items()},
         store.users,
+        words.sizes(file, segments),
     )
 
 
@@ -156,6 +158,7 @@ def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline
     for name, (shape, dtype) in layout.items():
         hdf5.create(file, name, shape, dtype)
     file["videos/offset"][...] = np.concatenate([[0], np.cumsum(sizes)])
+    words.layout(file, [o.words for o in outlines], [int(o.sizes.sum()) for o in outlines])
     for name, values in attribute_columns("videos", _attributes(outlines)).items():
         hdf5.create(file, name, values.shape, values.dtype)[...] = values
 
@@ -190,6 +193,8 @@ def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict
         blobs = [(int(ends[a]), int(ends[b])) for a, b in outline.segments]
         _copy(source["thumbnails/data"], target["thumbnails/data"], blobs, at["thumbnails"], hdf5.COPY_ROWS * 64)
         at["thumbnails"] += int(outline.thumbnail_sizes.sum())
+    for name, lines, first in words.rows(source, target, outline.segments, at["segments"]):
+        _copy(source[name], target[name], lines, first)
     at["videos"] += len(outline.sizes)
     at["segments"] += n
 
