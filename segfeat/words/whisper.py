@@ -31,7 +31,8 @@ class FasterWhisper:
         versions = installed(name, "speech", "faster-whisper")
         model, _, self.language = model.partition("@")
         self.folder = _folder(name, model)
-        self.description = f"{name} ({versions}; {hash_files([Path(self.folder) / 'model.bin'])}; language {self.language or 'detected'})"
+        weights = hash_files([Path(self.folder) / "model.bin"])
+        self.description = f"{name} ({versions}; {weights}; language {self.language or 'detected'})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_model"}

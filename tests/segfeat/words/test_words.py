@@ -22,8 +22,15 @@ SPANS = segment_spans(12.0)
 
 
 def material(**given: Any) -> Material:
-    usual = dict(reader=None, spans_s=SPANS, times_s=SPANS.mean(axis=1, keepdims=True), title="", side_files=(),
-                 sound=lambda: iter([]), note=lambda text: None)  # fmt: skip
+    usual = {
+        "reader": None,
+        "spans_s": SPANS,
+        "times_s": SPANS.mean(axis=1, keepdims=True),
+        "title": "",
+        "side_files": (),
+        "sound": lambda: iter([]),
+        "note": lambda text: None,
+    }
     return Material(**{**usual, **given})
 
 
