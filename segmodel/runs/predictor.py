@@ -16,8 +16,8 @@ from segfeat.types import Bool, Float64
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import Views
 from segmodel.prediction import SkipPrediction
-from segmodel.runs.heat_strips import heat_strips
 from segmodel.runs.data import PairData, RunData, open_data
+from segmodel.runs.heat_strips import heat_strips
 from segmodel.runs.pairs import pairs_of
 from segmodel.runs.run import LATEST, Run, load_run
 from segmodel.tables import write_table
@@ -176,9 +176,7 @@ class Predictor:
     def _of_pairs(self, found: PairData) -> PairPredictions:
         asked = found.asked
         skipped = tuple(
-            SkippedPair(
-                str(asked.user_ids[asked.user[i]]), str(asked.video_ids[asked.video[i]]), str(found.reason[i])
-            )
+            SkippedPair(str(asked.user_ids[asked.user[i]]), str(asked.video_ids[asked.video[i]]), str(found.reason[i]))
             for i in np.flatnonzero(found.reason != "").tolist()
         )
         if not len(found.data):

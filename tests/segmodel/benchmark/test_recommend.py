@@ -22,7 +22,7 @@ from segmodel.benchmark.weightings import MODES, chosen_backbones, chosen_modes
 from segmodel.recommend.segrec import SegRec
 from tests.segmodel.conftest import make_log, make_store
 
-TINY = Budget(trials=2, seeds=2, epochs=1, patience=1, folds=2)
+TINY = Budget(trials=2, seeds=2, epochs=1, patience_updates=1, folds=2)
 
 COLUMNS = chosen_backbones("widedeep,can")
 
