@@ -33,7 +33,9 @@ def heat_strips(views: Views, prediction: SkipPrediction, hint: str = "") -> str
         for s in range(int(views.segments[i])):
             start, end = s * views.segment_s, float(views.end_s(i, s))
             told = f"{start:g}–{end:.3g} s: leaves with {prediction.skip_probability[i, s]:.1%}"
-            style = f"width:{max(6, round(6 * (end - start)))}px;height:18px;background:{_colour(hazard[i, s] / highest)}"
+            style = (
+                f"width:{max(6, round(6 * (end - start)))}px;height:18px;background:{_colour(hazard[i, s] / highest)}"
+            )
             cells.append(f'<span title="{escape(told)}" style="display:inline-block;{style}"></span>')
         body.append(
             f"<tr><td>{escape(str(views.user_ids[views.user[i]]))}</td>"
