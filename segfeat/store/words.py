@@ -28,7 +28,7 @@ from segfeat.types import Int64, Line, VideoFeatures
 GROUP = "segments/words"
 
 Words = dict[str, tuple[tuple[Line, ...], ...]]
-Runs = Sequence[tuple[int, int]]
+Runs = list[tuple[int, int]]
 
 
 def columns(videos: Sequence[VideoFeatures]) -> dict[str, npt.NDArray[Any]]:
@@ -74,8 +74,8 @@ def read(file: h5py.File, start: int, stop: int) -> Words:
         rows = slice(int(ends[0]), int(ends[-1]))
         texts = group["text"].asstr("utf-8", "surrogateescape")[rows]
         lines = [
-            Line(*time_s, text, confidence)
-            for time_s, text, confidence in zip(
+            Line(start_s, end_s, text, confidence)
+            for (start_s, end_s), text, confidence in zip(
                 group["time_s"][rows].tolist(), texts, group["confidence"][rows].tolist(), strict=True
             )
         ]
