@@ -32,19 +32,19 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.log_check": ("segfeat.interactions",),
     "segfeat.store": ("segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
+    "segfeat.words": ("segfeat.types", "segfeat.decode"),
     "segfeat.encoders": ("segfeat.types",),
-    "segfeat.words": ("segfeat.types", "segfeat.segment", "segfeat.decode", "segfeat.encoders"),
     "segfeat.importers": (
         "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
         "segfeat.store", "segfeat.encoders",
     ),
     "segfeat.pipeline": (
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
-        "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.encoders", "segfeat.words",
+        "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.words", "segfeat.encoders",
     ),
     "segfeat.extraction": (
         "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.log_check", "segfeat.store",
-        "segfeat.encoders", "segfeat.words", "segfeat.pipeline",
+        "segfeat.words", "segfeat.encoders", "segfeat.pipeline",
     ),
     "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
     # segmodel
