@@ -12,6 +12,8 @@ COMMANDS = {
     "info": ".segfeat.info:info",
     "errors": ".segfeat.errors:errors",
     "status": ".segfeat.status:status",
+    "compact": ".segfeat.compact:compact",
+    "check": ".segfeat.check:check",
     "import": ".segfeat.import_log:import_log",
 }
 
