@@ -24,7 +24,14 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("videos", nargs=-1, type=_PATH)
-@click.option("-o", "--out", default=Path("feats.h5"), show_default=True, type=_PATH, help="The store to write.")
+@click.option(
+    "-o",
+    "--out",
+    default=Path("feats.h5"),
+    show_default=True,
+    type=_PATH,
+    help="The store to write; in parts where it is a folder or has no suffix.",
+)
 @click.option("--list", "list_file", type=_PATH, help="A file of more paths, one a line, relative to it.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Encoders of all modalities.  [default: clip]")
 @click.option("--visual", metavar="SPEC", help="open_clip:MODEL[@TAG-or-path], offline:color-texture or none.")

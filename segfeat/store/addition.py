@@ -45,6 +45,7 @@ def add_stores(
     interactions: Interactions | None = None,
     superseded: Collection[str] = (),
     part_bytes: int = PART_BYTES,
+    anew: bool = False,
 ) -> None:
     """Add complete stores, such as shards, to a store in parts; it is made where there is none.
 
@@ -66,6 +67,8 @@ def add_stores(
         Replaces the watch log; None leaves it as it is.
     superseded : collection of str
         Paths of which what the store has so far no longer counts, videos and failures.
+    anew : bool
+        Nothing that the store has so far counts any longer.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def add_stores(
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     with sole_writer(folder):
-        known = read_manifest(folder) if (folder / NAME).exists() else None
+        known = read_manifest(folder) if (folder / NAME).exists() and not anew else None
         new = [_written(folder, group, header, root) for group in _groups(stores, part_bytes)]
         header = known.header if known else header or (new[0][1] if new else None)
         if header is None:

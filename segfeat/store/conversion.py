@@ -8,16 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from segfeat.store.addition import PART_BYTES, add_stores
-from segfeat.store.manifest import NAME
+from segfeat.store.manifest import NAME, is_parted
 from segfeat.store.merge import Part, merge_stores
 from segfeat.store.parts import PartedStore
 from segfeat.store.reader import FeatureStore
-
-
-def is_parted(path: str | Path) -> bool:
-    """Whether a name of a store to be written asks for one in parts: a folder, or a name without a suffix."""
-    path = Path(path)
-    return path.is_dir() or not path.suffix
 
 
 def compact(store: str | Path, out: str | Path, part_bytes: int = PART_BYTES) -> None:
@@ -68,7 +62,9 @@ def _cut(part: Part, part_bytes: int | None) -> list[Part]:
         return [part]
     with FeatureStore(part.path) as store:
         runs = part.videos if part.videos is not None else ((0, len(store)),)
-        rows = np.concatenate([np.arange(a, b) for a, b in runs])
+        rows = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in runs)])
+        if not len(rows):
+            return [part]
         pieces = -(-part.size_bytes // part_bytes)
         # Shares of equal numbers of segments, which are what takes room.
         reached = np.cumsum(np.diff(store.offset)[rows])

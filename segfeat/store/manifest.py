@@ -128,6 +128,12 @@ class Manifest:
         return sum(stop - start for part in self.parts for start, stop in getattr(part, table))
 
 
+def is_parted(path: str | Path) -> bool:
+    """Whether a name of a store to be written asks for one in parts: a folder, or a name without a suffix."""
+    path = Path(path)
+    return path.is_dir() or not path.suffix
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a store in parts.
 

@@ -276,7 +276,7 @@ class FeatureStore:
             If the store has no such modality, or a gathered feature is not finite; the message names the video.
         """
         valid = self.valid(modality)[rows]
-        values = self._take(modality, np.asarray(rows)).astype(np.float32)
+        values = self._take(modality, np.asarray(rows)).astype(np.float32, copy=False)
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():
             row = int(np.asarray(rows)[~finite][0])
