@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from .benchmark_options import Spending, runs_benchmark, say
+from ..printer import Printer, prints
+from .benchmark_options import Spending, runs_benchmark
 from .options import FILE
 
 
@@ -21,7 +22,8 @@ from .options import FILE
     "--folds", type=click.IntRange(1), help="Of cross-fitted interest, 1: the plain way; default: the budget's."
 )
 @runs_benchmark
-def recommend(store: Path, backbones: str, modes: str, folds: int | None, spending: Spending) -> None:
+@prints
+def recommend(store: Path, backbones: str, modes: str, folds: int | None, spending: Spending, printer: Printer) -> None:
     """Recommend videos by their segments: Table 4 of the paper, with intervals.
 
     Each backbone gets the same number of trials on validation views in the mode Video; the best settings serve all
@@ -44,7 +46,8 @@ def recommend(store: Path, backbones: str, modes: str, folds: int | None, spendi
     plan = make_plan(
         store, replace(RECOMMEND_BUDGETS[spending.budget], **given), out, spending.options, spending.device
     )
-    tables = recommend_tables(columns, rows, run_recommend(plan, columns, rows, spending.jobs, say))
+    tables = recommend_tables(columns, rows, run_recommend(plan, columns, rows, spending.jobs, printer.progress))
     tables.write(out)
-    click.echo(tables.markdown(), nl=False)
-    click.echo(f"\n-> {out}/recommend.md, .csv, .json, .svg")
+    printer.text(tables.markdown().rstrip())
+    printer.result(**tables.to_json())
+    printer.text(f"\n-> {out}/recommend.md, .csv, .json, .svg")

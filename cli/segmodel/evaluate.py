@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, reads_run
+from ..printer import Printer, prints
+from .options import FILE, TABLE, reads_run
 
 if TYPE_CHECKING:
     from segmodel.evaluation.evaluation import Evaluation
     from segmodel.evaluation.reliability import Reliability
-    from segmodel.runs.held_out import HeldOut
 
 _SHOWN = ("all", "warm video", "cold video", "warm user", "cold user")
 """Groups of the printed table; the JSON has all."""
@@ -33,8 +32,8 @@ _RANKING = ("hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10")
     metavar="LIST",
     help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
 )
-@click.option("--per-view", type=FILE, help="Write every metric of every view and model, as CSV or Parquet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all groups and calibration curves.")
+@click.option("--per-view", type=TABLE, help="Write every metric of every view and model: .csv, .parquet, .json.")
+@prints
 def evaluate(
     run: Path,
     store: Path | None,
@@ -42,7 +41,7 @@ def evaluate(
     logs: tuple[Path, ...],
     baselines: str,
     per_view: Path | None,
-    as_json: bool,
+    printer: Printer,
 ) -> None:
     """Measure a run on views that it was not trained on, beside simple models that it should beat.
 
@@ -55,39 +54,22 @@ def evaluate(
     """
     from segfeat.interactions import read_interactions
     from segmodel.evaluation.evaluation import write_per_view
-    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, held_out
-    from segmodel.runs.run import load_run
+    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, measure_run
+    from segmodel.runs.predictor import open_predictor
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
-    opened = load_run(run)
-    title = f"run {opened.name}" if opened.name in names else opened.name
-    log = read_interactions(logs) if logs else None
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        measured = held_out(opened, features, log, extra)
-        found = {title: measured.evaluate(opened.model)}
-        found.update({name: measured.baseline(name, opened.config.seed) for name in names})
-    for line in _warnings(measured, opened.config.split):
-        click.echo(f"warning: {line}", err=True)
-    if as_json:
-        content = {"run": title, "models": {name: e.to_json() for name, e in found.items()}}
-        click.echo(json.dumps(content, indent=2))
-    else:
+    with open_predictor(run, store, history) as predictor:
+        measured = measure_run(predictor, read_interactions(logs) if logs else None, names)
+    found, title = measured.evaluations, measured.name
+    for line in measured.warnings:
+        printer.warn(f"warning: {line}")
+    if printer.as_json:
+        printer.result(run=title, models={name: e.to_json() for name, e in found.items()})
+    elif not printer.quiet:
         _show(found, title)
     if per_view:
         write_per_view(found, per_view)
-        click.echo(f"{len(measured.data):,} views × {len(found)} models -> {per_view}", err=as_json)
-
-
-def _warnings(measured: HeldOut, split: str) -> list[str]:
-    lines = []
-    if split == "random":
-        lines.append("the run's random split leaks the future into training; figures are too good")
-    if measured.trained_on:
-        lines.append(f"{measured.trained_on:,} of the views are training views of the run; figures are too good")
-    if measured.dropped:
-        lines.append(f"{measured.dropped:,} views without a watch time left out")
-    return lines
+        printer.text(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}")
 
 
 def _show(found: Mapping[str, Evaluation], run: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
 from segfeat.interactions import Interactions, read_interactions
+from segfeat.log_check import LogCheck, check_log, parse_units
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
@@ -34,6 +35,7 @@ class Request:
     text: str | None = None
     metadata: str | Path | None = None
     interactions: str | Path | Sequence[str | Path] | Interactions | None = None
+    unit: tuple[str, ...] = ()
     segment_s: float = SEGMENT_S
     frames_per_segment: int = 1
     frame_position: str | None = None
@@ -83,7 +85,8 @@ class Request:
             sources = with_titles(sources, self.metadata)
         log = self.interactions
         if log is not None and not isinstance(log, Interactions):
-            log = read_interactions(log)
+            log = read_interactions(log, unit_ms=parse_units(self.unit))
+        check = None if log is None else _check(log, sources, out if adding else None)
         encoders = _load(specs, self.device)
         header = settings.header({modality: encoder.spec for modality, encoder in encoders.items()})
         base = _finished(out, header) if adding else None
@@ -92,7 +95,7 @@ class Request:
         if base is not None:
             check_ids(new, {video_id: path for path, (_, _, video_id) in base.videos.items()})
         found = replace(found, sources=tuple(sources))
-        return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log)
+        return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log, check)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +120,8 @@ class Prepared:
         What the store that is added to knows; None where one is written anew.
     log : Interactions or None
         The log asked for.
+    check : LogCheck or None
+        What it holds.
     """
 
     request: Request
@@ -129,6 +134,16 @@ class Prepared:
     titled: bool
     base: Finished | None
     log: Interactions | None
+    check: LogCheck | None
+
+
+def _check(log: Interactions, sources: Sequence[Source], store: Path | None) -> LogCheck:
+    """The log beside the videos that the store will have; how long they are is not known before they are read."""
+    known = dict.fromkeys((source.video_id for source in sources), 0)
+    if store is not None:
+        with FeatureStore(store) as before:
+            known |= before.duration_ms
+    return check_log(log, known, "the store")
 
 
 def _choose(preset: str | None, single: Mapping[Modality, str | None]) -> tuple[dict[Modality, str], str]:

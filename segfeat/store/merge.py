@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import numpy.typing as npt
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
 from segfeat.store import hdf5
+from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import finish
-from segfeat.types import Int64, StoreHeader
+from segfeat.types import Attribute, Int64, StoreHeader, Users
 
 Runs = list[tuple[int, int]]
 """Half-open ranges of rows, ascending."""
@@ -55,6 +57,7 @@ def merge_stores(
     interactions: Interactions | None = None,
     header: StoreHeader | None = None,
     root: str = "",
+    users: Users | None = None,
 ) -> None:
     """Concatenate stores with equal headers into a new one, in bounded memory and with one part open at a time.
 
@@ -70,6 +73,8 @@ def merge_stores(
         Needed where ``parts`` is empty; otherwise the first part's.
     root : str
         The folder that the paths of the result are relative to.
+    users : Users, optional
+        The user table of the result; otherwise that of all parts.
 
     Raises
     ------
@@ -100,7 +105,9 @@ def merge_stores(
             with h5py.File(outline.part.path, "r") as source:
                 _append(source, file, outline, at)
         failures = [failure for outline in outlines for failure in outline.failures]
-        finish(file, header, failures, interactions, root)
+        if users is None:
+            users = reduce(Users.joined, (outline.users for outline in outlines), Users())
+        finish(file, header, failures, interactions, root, users)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +122,8 @@ class _Outline:
     pictures: int
     problems: bool
     failures: tuple[Failure, ...]
+    attributes: Mapping[str, Attribute]
+    users: Users
 
 
 def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
@@ -135,6 +144,8 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
         file["segments/frame_time_s"].shape[1] if videos else 0,
         bool((store.problems[keep] != "").any()),
         tuple(f for f, taken in zip(store.failures, failed, strict=True) if taken and f.path not in part.without),
+        {name: attribute.take(np.flatnonzero(keep)) for name, attribute in store.video_attributes.items()},
+        store.users,
     )
 
 
@@ -175,6 +186,17 @@ def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline
     for name, (shape, dtype) in layout.items():
         hdf5.create(file, name, shape, dtype)
     file["videos/offset"][...] = np.concatenate([[0], np.cumsum(sizes)])
+    for name, values in attribute_columns("videos", _attributes(outlines)).items():
+        hdf5.create(file, name, values.shape, values.dtype)[...] = values
+
+
+def _attributes(outlines: Sequence[_Outline]) -> dict[str, Attribute]:
+    """The attributes of all parts; a part that lacks one has videos without a category."""
+    found = {}
+    for name in dict.fromkeys(name for o in outlines for name in o.attributes):
+        parts = [o.attributes[name] if name in o.attributes else Attribute.of([()] * len(o.sizes)) for o in outlines]
+        found[name] = Attribute.joined(parts)
+    return found
 
 
 def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict[str, int]) -> None:

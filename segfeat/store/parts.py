@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
+from segfeat.store.format import FORMAT_VERSION
 from segfeat.store.id_index import IdIndex, VideoRows
 from segfeat.store.log_files import read_log
 from segfeat.store.manifest import read_manifest
 from segfeat.store.parted_column import PartedColumn
-from segfeat.store.reader import FORMAT_VERSION, FeatureStore
-from segfeat.types import Bool, Float64, Int64, VideoFeatures
+from segfeat.store.reader import FeatureStore
+from segfeat.types import Attribute, Bool, Float64, Int64, Users, VideoFeatures
 
 FILES_A_PART = 2
 """File handles that an opened part needs: its own and its map's."""
@@ -161,6 +162,29 @@ class PartedStore(FeatureStore):
         if modality not in self._valid:
             self._valid[modality] = self._joined("segments", lambda s: s.valid(modality), np.zeros(0, bool))
         return self._valid[modality]
+
+    @cached_property
+    def video_attributes(self) -> Mapping[str, Attribute]:
+        """Categorical attributes of the videos (V rows each) by name: author, tags, music."""
+        known = [self._part(k).video_attributes for k in range(len(self.manifest.parts))]
+        runs = self._runs["videos"]
+        return {
+            name: Attribute.joined(
+                [
+                    known[k][name].take(np.arange(a, b)) if name in known[k] else Attribute.of([()] * (b - a))
+                    for k, a, b in runs
+                ]
+            )
+            for name in dict.fromkeys(name for attributes in known for name in attributes)
+        }
+
+    @cached_property
+    def users(self) -> Users:
+        """What is known about users besides their views; of a user in several parts, the first one's attributes."""
+        users = Users()
+        for k in range(len(self.manifest.parts)):
+            users = users.joined(self._part(k).users)
+        return users
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:

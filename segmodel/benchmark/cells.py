@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from segmodel.models.base import Arrays
+from segmodel.whole import whole_file
 
 REVISION = 1
 """Counts up when older cells may no longer be used, because a system or a metric has changed."""
@@ -81,11 +81,8 @@ class Outcome:
         folder.mkdir(parents=True, exist_ok=True)
         facts = {"cell": asdict(cell), "valid": self.valid, "seconds": self.seconds, "failure": self.failure}
         arrays: dict[str, Any] = {**self.arrays, "facts": np.array(json.dumps(facts))}
-        path = cell.path(folder)
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.writing")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
+        with whole_file(cell.path(folder)) as temporary:
+            np.savez_compressed(temporary, **arrays)
 
 
 def read_outcome(cell: Cell, folder: Path) -> Outcome | None:

@@ -10,13 +10,14 @@ from typing import Any
 
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, with_seeds
-from segmodel.benchmark.plan import Opened, Plan, open_views
+from segmodel.benchmark.plan import BenchmarkPlan, open_plan
 from segmodel.benchmark.systems import System
 from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
 from segmodel.evaluation.evaluation import Evaluation, groups
 from segmodel.evaluation.view_metrics import ViewMetrics, view_metrics
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
+from segmodel.runs.data import RunData
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +48,10 @@ class Found:
 class SkipBench(Bench):
     """Fits systems and measures their skip predictions."""
 
-    def fit(self, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self, run_data: RunData, cell: Cell) -> Outcome:
         """Fit a system; the outcome holds the metrics of the test views."""
         began = time.process_time()
-        data, split, slots = opened.data, opened.split, int(cell.settings["max_segments"])
+        data, split, slots = run_data.dataset, run_data.split, int(cell.settings["max_segments"])
         try:
             model = make_model(cell.model, cell.settings)
             model.fit(data, split, FitRun(seed=cell.seed, device=self.plan.device))
@@ -68,12 +69,12 @@ class SkipBench(Bench):
         return f"validation NDCG@5 {outcome.valid:.4f}"
 
 
-def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> Found:
+def run_skip(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> Found:
     """Fit what is not yet fitted, and gather everything.
 
     Parameters
     ----------
-    plan : Plan
+    plan : BenchmarkPlan
     systems : sequence of System
     jobs : int
         Fits at a time, each in a process of its own; 1 stays in this one.
@@ -85,16 +86,16 @@ def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pro
     ValueError
         If there is nothing to train, validate or test on.
     """
-    opened = open_views(plan.config)
-    bench, here = SkipBench(plan), opened.here
+    run_data = open_plan(plan.config)
+    bench, here = SkipBench(plan), run_data.modalities
     absent = {s.name: reason for s in systems if (reason := s.lacks(here))}
-    identity = plan.identity(opened.facts)
+    identity = plan.identity(run_data.summary)
     tried = {
         s.name: [Cell(s.name, s.model, plan.settings(s, here, t), 0, identity) for t in trials(s.model, plan.budget)]
         for s in systems
         if s.name not in absent
     }
-    outcomes = compute(bench, opened, [c for cells in tried.values() for c in cells], jobs, progress)
+    outcomes = compute(bench, run_data, [c for cells in tried.values() for c in cells], jobs, progress)
     best: dict[str, Cell] = {}
     for name, cells in tried.items():
         cell = best_trial(cells, outcomes)
@@ -103,9 +104,9 @@ def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pro
         else:
             best[name] = cell
     seeds = {name: with_seeds(cell, plan.budget.seeds) for name, cell in best.items()}
-    outcomes |= compute(bench, opened, [c for cells in seeds.values() for c in cells[1:]], jobs, progress)
-    test = opened.data.views.take(opened.split.test)
-    masks = groups(test, opened.data.views.take(opened.split.train))
+    outcomes |= compute(bench, run_data, [c for cells in seeds.values() for c in cells[1:]], jobs, progress)
+    test = run_data.dataset.views.take(run_data.split.test)
+    masks = groups(test, run_data.dataset.views.take(run_data.split.train))
     evaluations: dict[str, list[Evaluation]] = {}
     for name, cells in seeds.items():
         found = [outcomes[c.fingerprint] for c in cells]
@@ -114,4 +115,4 @@ def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pro
         n: sum(outcomes[f].seconds for f in {c.fingerprint for c in (*cells, *seeds.get(n, ()))})
         for n, cells in tried.items()
     }
-    return Found(evaluations, {n: c.settings for n, c in best.items()}, absent, seconds, opened.facts)
+    return Found(evaluations, {n: c.settings for n, c in best.items()}, absent, seconds, run_data.summary)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segfeat.types import Float64
 from segmodel.evaluation.bootstrap import DRAWS, Interval, user_intervals
-from segmodel.evaluation.evaluation import Evaluation
+from segmodel.evaluation.evaluation import Evaluation, jsonable
 from segmodel.evaluation.view_metrics import METRICS, POOLED
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ class Comparison:
         import pandas as pd
 
         return pd.DataFrame([asdict(f) for f in self.figures])
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain content."""
+        return {"reference": self.reference, "figures": [jsonable(asdict(f)) for f in self.figures]}
 
     def table(self, cut: str, group: str = "all") -> dict[str, dict[str, Figure]]:
         """Model -> metric -> figure."""

@@ -105,6 +105,10 @@ class RankingModel(SegmentModel):
         )
         self.a, self.c = fit_scores(self._scores(valid), valid.views.segments, valid.views.exit)
 
+    def to(self, device: str) -> None:
+        self.device = device
+        self.network.to(device)
+
     def predict(self, data: Dataset) -> SkipPrediction:
         scores = self._scores(data)
         slots = slots_from_scores(scores, data.views.segments, self.a, self.c)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from segmodel.models.base import FitRun
+from segmodel.whole import whole_file
 
 CHECKPOINT = "last.pt"
 
@@ -166,6 +166,5 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".writing")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        torch.save(content, temporary)

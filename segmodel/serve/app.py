@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from segmodel.serve import pages, prometheus
 from segmodel.serve.journal import WatchedView
-from segmodel.serve.prometheus import Measured, Metrics
+from segmodel.serve.prometheus import Metrics, TimedRoute
 from segmodel.serve.request_limits import WholeBody
 from segmodel.serve.responses import encode, predictions
 from segmodel.serve.schemas import (
@@ -28,7 +28,7 @@ from segmodel.serve.schemas import (
     SkipRequest,
     SkipResponse,
 )
-from segmodel.serve.scorer import BadQuestion, Question, Scorer
+from segmodel.serve.scorer import Answer, BadQuestion, LiveScorer, Question
 from segmodel.serve.service import Busy, Service
 
 _REASONS = 3
@@ -74,9 +74,9 @@ def _service(request: Request) -> Service:
 async def predict_skip(body: SkipRequest, request: Request) -> Response:
     """Expected watch time, completion and skip position of every video, in the order asked for."""
 
-    def answer(scorer: Scorer) -> bytes:
+    def answer(scorer: LiveScorer) -> bytes:
         found = scorer.answer(_question(body))
-        return _encoded(scorer, found.time_ms, predictions(found, body.segments), found.skipped)
+        return _encoded(scorer, found, predictions(found, body.segments))
 
     return Response(await _service(request).ask(answer), media_type="application/json")
 
@@ -89,10 +89,10 @@ async def rank(body: RankRequest, request: Request) -> Response:
     long videos win, and by completion short ones.
     """
 
-    def answer(scorer: Scorer) -> bytes:
+    def answer(scorer: LiveScorer) -> bytes:
         found = scorer.answer(_question(body))
         best = sorted(predictions(found, body.segments), key=lambda row: -row[body.by])
-        return _encoded(scorer, found.time_ms, best[: body.top], found.skipped)
+        return _encoded(scorer, found, best[: body.top])
 
     return Response(await _service(request).ask(answer), media_type="application/json")
 
@@ -115,8 +115,8 @@ async def events(body: Event, request: Request, response: Response) -> EventResp
 async def catalog(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """Ids to try the server with."""
 
-    def answer(scorer: Scorer) -> bytes:
-        videos = scorer.store.video_ids[:limit].tolist()
+    def answer(scorer: LiveScorer) -> bytes:
+        videos = scorer.data.store.video_ids[:limit].tolist()
         # File names that are no Unicode can neither be sent nor be asked for.
         return encode(
             {
@@ -146,7 +146,9 @@ async def healthz(request: Request) -> Health:
     """Whether the server is up, and with which run."""
     scorer = _service(request).scorer
     run = scorer.run
-    return Health(status="ok", run=run.name, model=run.config.model, users=len(scorer.pasts), videos=len(scorer.store))
+    return Health(
+        status="ok", run=run.name, model=run.config.model, users=len(scorer.pasts), videos=len(scorer.data.store)
+    )
 
 
 def create_app(service: Service, keys: Sequence[str] = ()) -> FastAPI:
@@ -166,7 +168,7 @@ def create_app(service: Service, keys: Sequence[str] = ()) -> FastAPI:
     app.include_router(open_to_all)
     app.include_router(pages.router)
     app.add_middleware(WholeBody)
-    app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(TimedRoute, metrics=app.state.metrics)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _refused)
     for kind, status in ((BadQuestion, 422), (Busy, 503), (OSError, 503)):
@@ -189,9 +191,10 @@ def _view(view: HistoryView, user_id: str) -> WatchedView:
     return WatchedView(user_id, view.video_id, view.time_ms, view.duration_ms or 0, view.watch_ms)
 
 
-def _encoded(scorer: Scorer, time_ms: int, rows: list[dict[str, Any]], skipped: dict[str, str]) -> bytes:
-    left_out = [{"video_id": v, "reason": reason} for v, reason in skipped.items()]
-    return encode({"run": scorer.run.name, "time_ms": time_ms, "predictions": rows, "skipped": left_out})
+def _encoded(scorer: LiveScorer, found: Answer, rows: list[dict[str, Any]]) -> bytes:
+    left_out = [{"video_id": v, "reason": reason} for v, reason in found.skipped.items()]
+    head = {"run": scorer.run.name, "time_ms": found.time_ms, "user_known": found.user_known}
+    return encode({**head, "predictions": rows, "skipped": left_out})
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

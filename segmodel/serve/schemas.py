@@ -108,6 +108,7 @@ class VideoPrediction(BaseModel):
     """Where the user leaves one video."""
 
     video_id: str
+    video_known: bool = Field(description="False: not in the store, so that nothing but its length is known.")
     duration_s: float
     expected_watch_s: float
     watch_ratio: float = Field(description="expected_watch_s / duration_s")
@@ -128,6 +129,7 @@ class SkipResponse(BaseModel):
 
     run: str
     time_ms: int
+    user_known: bool = Field(description="False: nothing that they watched is known; the answer is one for anybody.")
     predictions: list[VideoPrediction]
     skipped: list[SkippedVideo]
 

@@ -59,7 +59,7 @@ def test_the_overview(cli: Cli, store: Path) -> None:
         "              50.0% watched to the end",
         "              1 views of videos that are not in the store",
         "made with     id = stem",
-        f"file          {store.stat().st_size / 1e6:.2f} MB, format 1",
+        f"file          {store.stat().st_size / 1e6:.2f} MB, format 2",
         f"content hash  {content_hash}",
     ]
     assert [line.split() for line in table.splitlines()] == [

@@ -191,7 +191,8 @@ def test_missing_columns_are_named_with_the_file_and_what_it_has(tmp_path: Path)
         ("more-values-than-columns.csv", (HEADER + "7,a,1000,12000,3000,9\n").encode()),
         ("one-row-too-long.csv", (HEADER + "7,a,1,2,3\n7,a,1,2,3,4,5\n").encode()),
         ("latin.csv", HEADER.encode() + b"\xe9,a,1,2,3\n"),
-        ("text.csv.gz", b"no gzip at all"),
+        ("workbook.csv", b"PK\x03\x04 and so on"),
+        ("twice.csv", b"user_id,video_id,time_ms,time_ms,duration_ms,playing_time\n7,a,1,1,2,3\n"),
         ("cut.csv.gz", gzip.compress((HEADER + ROWS * 200).encode())[:-12]),
         ("damaged.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x99\x01\xff\xff\xff"),
         ("text.parquet", b"PAR1 but no more PAR1"),
@@ -209,8 +210,50 @@ def test_files_that_are_no_log_are_named(tmp_path: Path, name: str, content: byt
 def test_absent_files_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere\.csv: no such log file"):
         read_interactions(tmp_path / "nowhere.csv")
-    with pytest.raises(ValueError, match="cannot be read as a log"):
+    with pytest.raises(ValueError, match="a folder, where a log file is needed"):
         read_interactions(tmp_path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_is_read_as_what_it_is_whatever_its_name(
+    tmp_path: Path, separator: str, encoding: str, packed: bool
+) -> None:
+    content = (HEADER + ROWS).replace(",", separator).encode(encoding)
+    path = tmp_path / "log.txt"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    plain = tmp_path / "plain.csv"
+    plain.write_text(HEADER + ROWS)
+    assert read_interactions(path).fingerprint() == read_interactions(plain).fingerprint()
+
+
+def test_json_lines_and_parquet_under_another_name_are_read(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.csv"
+    plain.write_text(HEADER + ROWS)
+    table = pd.read_csv(plain, dtype={"user_id": str, "video_id": str})
+    table.to_json(tmp_path / "log.csv", orient="records", lines=True)
+    table.to_parquet(tmp_path / "parquet.csv")
+    whole = read_interactions(plain).fingerprint()
+    assert read_interactions(tmp_path / "log.csv").fingerprint() == whole
+    assert read_interactions(tmp_path / "parquet.csv").fingerprint() == whole
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            "2024-05-01 10:00:00",
+            r"column time_ms holds dates and times, such as '2024-05-01 10:00:00'; needed",
+        ),
+        ("yesterday", r"column time_ms holds words, such as 'yesterday'"),
+    ],
+)
+def test_dates_in_words_are_named_not_dropped_row_by_row(tmp_path: Path, value: str, message: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,video_id,time_ms,duration_ms,watch_ms\n" + f"7,a,{value},12000,3000\n" * 3)
+    with pytest.raises(ValueError, match=message):
+        read_interactions(path)
 
 
 def test_ids_with_a_fraction_are_refused(tmp_path: Path) -> None:

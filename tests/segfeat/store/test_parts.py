@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from segfeat.failures import Failure
-from segfeat.interactions import Interactions
+from segfeat.interactions import Categories, Interactions
 from segfeat.store import addition
 from segfeat.store.addition import add_stores
 from segfeat.store.check import check_store, left_over
@@ -40,6 +40,7 @@ def log(make_log: Callable[..., Interactions]) -> Interactions:
     made = make_log(("u", "v9", 1, 5, 9), ("b", "v0", 2, 6, 0), ("u", "gone", 3, 1, 1))
     return replace(
         made,
+        context={"tab": Categories(np.array([1, -1, 0], np.int32), np.array(["b", "a", "unused"], dtype=object))},
         user_ids=np.append(made.user_ids, "nobody"),
         video_ids=np.append(made.video_ids, "nothing"),
     )
@@ -58,6 +59,7 @@ def videos(make_video: Make) -> list[VideoFeatures]:
                 segment_text=tuple(f"字{i}.{k}" for k in range(n)),
                 problems="torn" if i % 3 == 1 else "",
                 status="partial" if i % 3 == 1 else "ok",
+                attributes={"tags": ("x", f"t{i}")[: i % 3]} if i > 2 else {},
                 **more,
             )
         )
@@ -159,6 +161,9 @@ def test_every_column_is_the_single_files(store: FeatureStore, single: Path) -> 
             np.testing.assert_array_equal(np.asarray(store.features(modality)), np.asarray(known.features(modality)))
             np.testing.assert_array_equal(store.valid(modality), known.valid(modality))
         assert store.failures == known.failures
+        assert store.users.ids.tolist() == known.users.ids.tolist() == []
+        assert store.video_attributes.keys() == known.video_attributes.keys() == {"tags"}
+        assert list(store.video_attributes["tags"]) == list(known.video_attributes["tags"])
 
 
 def test_every_video_is_the_one_that_was_written(store: FeatureStore, videos: list[VideoFeatures]) -> None:
@@ -167,6 +172,7 @@ def test_every_video_is_the_one_that_was_written(store: FeatureStore, videos: li
         for name in ("video_id", "duration_s", "path", "title", "status", "size_bytes", "mtime_ns", "problems"):
             assert getattr(found, name) == getattr(video, name), name
         assert found.segment_text == video.segment_text
+        assert found.attributes.get("tags", ()) == video.attributes.get("tags", ())
         assert [len(t) for t in found.thumbnails] in (
             [len(t) for t in video.thumbnails], [0] * len(video.spans_s), []
         )  # fmt: skip

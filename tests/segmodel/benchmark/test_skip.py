@@ -19,11 +19,12 @@ from segfeat.types import VideoFeatures
 from segmodel.benchmark import skip
 from segmodel.benchmark.budget import Budget
 from segmodel.benchmark.cells import Cell, Outcome
-from segmodel.benchmark.plan import Opened, make_plan
+from segmodel.benchmark.plan import make_plan
 from segmodel.benchmark.skip import SkipBench, run_skip
 from segmodel.benchmark.skip_table import skip_tables
 from segmodel.benchmark.systems import chosen
 from segmodel.models.positions import UserPosition
+from segmodel.runs.data import RunData
 
 TINY = Budget(trials=2, seeds=2, epochs=1, patience=1)
 
@@ -42,9 +43,9 @@ def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     fitted: list[str] = []
     before = SkipBench.fit
 
-    def fit(self: SkipBench, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self: SkipBench, run_data: RunData, cell: Cell) -> Outcome:
         fitted.append(cell.system)
-        return before(self, opened, cell)
+        return before(self, run_data, cell)
 
     monkeypatch.setattr(SkipBench, "fit", fit)
     return fitted

@@ -128,7 +128,7 @@ def test_a_grid_has_a_run_per_cell_and_trains_none_twice(
         seeds=(1, 2),
         progress=lines.append,
     )
-    assert lines == ["training own-from-900-seed-2"]
+    assert lines == ["training own-from-900-seed-2 (2/2, 0:00 to go)"]
     assert again["own"][0].folder == tmp_path / "runs" / "own-from-900-seed-1"
     with pytest.raises(ValueError, match=r"own-from-900-seed-1 was trained with other options"):
         fit_grid(store_path, {"own": {"model": "duration-position"}}, tmp_path / "runs", seeds=(1,))
