@@ -30,12 +30,13 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.tables": (),
     "segfeat.interactions": ("segfeat.tables",),
     "segfeat.log_check": ("segfeat.interactions",),
+    "segfeat.partitioned_log": ("segfeat.interactions",),
     "segfeat.store": ("segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
     "segfeat.encoders": ("segfeat.types",),
     "segfeat.importers": (
         "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
-        "segfeat.store", "segfeat.encoders",
+        "segfeat.partitioned_log", "segfeat.store", "segfeat.encoders",
     ),
     "segfeat.pipeline": (
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
@@ -50,7 +51,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segmodel.whole": (),
     "segmodel.countdown": (),
     "segmodel.tables": ("segmodel.whole",),
-    "segmodel.data": STORE,
+    "segmodel.data": (*STORE, "segfeat.partitioned_log"),
     "segmodel.survival": ("segfeat.types",),
     "segmodel.prediction": ("segfeat.types", "segmodel.survival", "segmodel.data"),
     "segmodel.evaluation": (*STORE, "segmodel.tables", "segmodel.data", "segmodel.survival", "segmodel.prediction"),

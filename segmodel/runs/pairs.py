@@ -99,5 +99,3 @@ def _read_ids(path: str | Path, given: Mapping[str, str], columns: Sequence[str]
     if not len(table):
         raise ValueError(f"{path}: has no row")
     return table
-
-

@@ -176,9 +176,7 @@ class Predictor:
     def _of_pairs(self, found: PairData) -> PairPredictions:
         asked = found.asked
         skipped = tuple(
-            SkippedPair(
-                str(asked.user_ids[asked.user[i]]), str(asked.video_ids[asked.video[i]]), str(found.reason[i])
-            )
+            SkippedPair(str(asked.user_ids[asked.user[i]]), str(asked.video_ids[asked.video[i]]), str(found.reason[i]))
             for i in np.flatnonzero(found.reason != "").tolist()
         )
         if not len(found.data):

@@ -97,6 +97,7 @@ def _fit(
 
 FULL = "full"
 
+
 def ablated_models() -> list[str]:
     """The models of the registry that declare ablations."""
     return [name for name in MODELS if getattr(model_class(name).Config, "ablations", {})]

@@ -88,7 +88,12 @@ def prepare(config: RunConfig, begun: bool = False) -> Training:
 
 
 def train(
-    job: Training, out: str | Path | None = None, *, device: str = "cpu", report: Report | None = None, latest: bool = True
+    job: Training,
+    out: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    report: Report | None = None,
+    latest: bool = True,
 ) -> Run:
     """Fit a model and write its run directory.
 
