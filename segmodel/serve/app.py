@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from segmodel.serve.schemas import (
     RankRequest,
     SkipRequest,
     SkipResponse,
+    Video,
 )
 from segmodel.serve.scorer import Answer, BadQuestion, LiveScorer, Question
 from segmodel.serve.service import Busy, Service
@@ -124,6 +126,18 @@ async def catalog(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] 
                 for k, ids in (("users", scorer.pasts.users(limit)), ("videos", videos))
             }
         )
+
+    return Response(await _service(request).ask(answer), media_type="application/json")
+
+
+@guarded.get("/v1/video", response_model=Video, summary="What the store can show of a video")
+async def video(request: Request, video_id: Annotated[str, Query(min_length=1, max_length=512)]) -> Response:
+    """Title and small pictures, for pages that show predictions to people."""
+
+    def answer(scorer: LiveScorer) -> bytes:
+        title, pictures = scorer.video(video_id)
+        shown = title.encode("utf-8", "replace").decode()
+        return encode({"video_id": video_id, "title": shown, "thumbnails": [b64encode(p).decode() for p in pictures]})
 
     return Response(await _service(request).ask(answer), media_type="application/json")
 

@@ -138,6 +138,20 @@ class LiveScorer:
             ids = [ids[i] for i in views.log_row.tolist()]
         return Answer(views, ids, prediction, skipped, time_ms, past.last_ms >= 0)
 
+    def video(self, video_id: str) -> tuple[str, tuple[bytes, ...]]:
+        """Title of a video of the store, and a small picture of each of its segments.
+
+        Raises
+        ------
+        BadQuestion
+            If the video is not in the store.
+        """
+        store = self.data.store
+        if video_id not in store:
+            raise BadQuestion(f"video {video_id!r} is not in the store")
+        found = store[video_id]
+        return found.title, found.thumbnails
+
     def check_known(self, view: WatchedView) -> None:
         """Raise BadQuestion for a view that nobody can say the length of."""
         self._with_durations(interactions_of([view]))

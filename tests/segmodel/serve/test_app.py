@@ -93,6 +93,13 @@ def test_who_and_what_is_unknown_is_told(client: TestClient, route: str) -> None
     assert client.post(f"/v1/{route}", json=ASK).json()["user_known"] is True
 
 
+def test_what_the_store_can_show_of_a_video(client: TestClient) -> None:
+    found = client.get("/v1/video", params={"video_id": "v1"}).json()
+    assert found == {"video_id": "v1", "title": "", "thumbnails": []}
+    reply = client.get("/v1/video", params={"video_id": "nope"})
+    assert (reply.status_code, reply.json()) == (422, {"error": "video 'nope' is not in the store"})
+
+
 def test_an_event_is_stored_once(client: TestClient) -> None:
     replies = [client.post("/v1/events", json=EVENT) for _ in range(2)]
     assert [(r.status_code, r.json()) for r in replies] == [(201, {"stored": True}), (200, {"stored": False})]
