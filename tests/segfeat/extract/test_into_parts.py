@@ -38,7 +38,7 @@ def test_additions_changes_and_failures_leave_old_parts_as_they_were(
 ) -> None:
     folder, out = copies("a.mp4", "b.mp4"), tmp_path / "feats"
     (folder / "bad.mp4").write_bytes(b"no video")
-    run(folder, out, interactions=make_log(("u", "a", 1, 5, 9)))
+    run(folder, out, interactions=make_log(("u", "a", 1_700_000_000_000, 5000, 1000)))
     first = {p.file: (out / p.file).stat().st_mtime_ns for p in read_manifest(out).parts}
 
     make_video(folder / "b.mp4", [Picture(count=150)])  # another film under an old name, and one that is mended
