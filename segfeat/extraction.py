@@ -17,6 +17,7 @@ from segfeat.pipeline.request import VIDEO_TIMEOUT_S, Request
 from segfeat.pipeline.run import Run
 from segfeat.store.merge import Part
 from segfeat.store.reader import FeatureStore
+from segfeat.words import DEFAULT_WORDS
 
 Report = Callable[[Progress], None]
 """Told of the progress after every file."""
@@ -81,6 +82,8 @@ def extract(
     device: str = "auto",
     workers: int | None = None,
     video_timeout_s: float = VIDEO_TIMEOUT_S,
+    words: str | Sequence[str] = DEFAULT_WORDS,
+    subtitle_encoding: str = "auto",
     thumbnails: bool = True,
     overwrite: bool = False,
     retry_failed: bool = False,
@@ -125,6 +128,10 @@ def extract(
         Decode processes; default from the number of cores.
     video_timeout_s : float
         A file whose decoding makes no progress for this many seconds, and as long again as it lasts, is given up.
+    words : str or sequence of str
+        Where words come from: names in `segfeat.words.SOURCES`, separated by commas; see docs/words.md.
+    subtitle_encoding : str
+        Of subtitle files; ``auto`` finds it out, and refuses a file where it cannot.
     thumbnails : bool
         Whether a small WebP of every segment is kept.
     overwrite : bool
@@ -167,6 +174,8 @@ def extract(
         workers=workers,
         video_timeout_s=video_timeout_s,
         unit=(unit,) if isinstance(unit, str) else tuple(unit),
+        words=words,
+        subtitle_encoding=subtitle_encoding,
     )
     return carry_out(request, progress)
 

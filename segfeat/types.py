@@ -5,6 +5,7 @@ Array letters: F frames of a segment, H and W pixels, n sound samples, S segment
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
@@ -55,6 +56,25 @@ class Clip:
 
 PER_VIDEO = "one vector a video, repeated over its segments"
 """How the pooling of features that cannot tell a video's segments apart begins."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Words of a segment that belong together: a cue, a word that is said, a line on the screen.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        When they are said or shown, in seconds after the first picture; they may reach over the segment.
+    text : str
+    confidence : float
+        Of a recogniser, in [0, 1]; NaN where nobody knows.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    confidence: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -300,6 +320,8 @@ class VideoFeatures:
         Of the source file when it was read; 0 where there was none.
     problems : str
         What could not be read of a partial video, in words.
+    words : mapping of kind to tuple of tuples of Line
+        The words of each segment by their source (``subtitles``, ``speech``, ``screen``); absent where it was not read.
     attributes : mapping of name to tuple of str
         Its categories of each categorical attribute: author, tags, music; see `Attribute`.
     """
@@ -319,6 +341,7 @@ class VideoFeatures:
     size_bytes: int = 0
     mtime_ns: int = 0
     problems: str = ""
+    words: Mapping[str, tuple[tuple[Line, ...], ...]] = field(default_factory=dict)
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

@@ -11,6 +11,7 @@ import click
 from segfeat.decode import DECODERS
 from segfeat.encoders import PRESETS
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
+from segfeat.words import DEFAULT_WORDS
 from segmodel.countdown import clock
 
 from ..run import FAILED, FINISHED, PARTLY_FAILED
@@ -39,6 +40,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--visual", metavar="SPEC", help="open_clip:MODEL[@TAG-or-path], offline:color-texture or none.")
 @click.option("--audio", metavar="SPEC", help="torchaudio:BUNDLE[@path], offline:logmel or none.")
 @click.option("--text", metavar="SPEC", help="sentence-transformers:NAME-or-path, offline:hashing or none.")
+@click.option("--words", metavar="SOURCES", default=",".join(DEFAULT_WORDS), show_default=True,
+              help="Where words come from, separated by commas: title, subtitles, speech:faster-whisper:NAME-or-path, "
+                   "speech:pocketsphinx, screen:rapidocr; or none.")  # fmt: skip
+@click.option("--subtitle-encoding", default="auto", show_default=True, metavar="NAME", help="Of .srt and .vtt files.")
 @click.option("--metadata", type=_PATH, help="CSV with video_id or path, title and more text columns.")
 @click.option("--interactions", type=_PATH, multiple=True, help="Watch log (CSV, CSV.gz, Parquet) for the store.")
 @UNIT

@@ -27,7 +27,7 @@ def recommend(store: Path, backbones: str, modes: str, folds: int | None, spendi
     """Recommend videos by their segments: Table 4 of the paper, with intervals.
 
     Each backbone gets the same number of trials on validation views in the mode Video; the best settings serve all
-    its modes, with every seed. Budget "small": 2 trials, 2 seeds, at most 4 epochs, 2 folds; "default": 8, 3, 30 and 5.
+    its modes, with every seed. Budget "small": 2 trials, 2 seeds, at most 8 epochs, 2 folds; "default": 16, 3, 60, 5.
     An interrupted command goes on where it was; modes whose modality the store lacks stand in the tables as – with the
     reason.
 

@@ -24,7 +24,7 @@ def skip(store: Path, systems: str, protocols: str, spending: Spending, printer:
     """Predict skips with every system: Tables 2 and 3 of the paper, with intervals.
 
     Each system gets the same number of trials on validation views; the best one's settings are fitted with every seed.
-    Budget "small": 2 trials, 2 seeds, at most 10 epochs; "default": 8, 3 and 60. An interrupted command goes on where
+    Budget "small": 2 trials, 2 seeds, at most 10 epochs; "default": 16, 3 and 400. An interrupted command goes on where
     it was; systems whose modality the store lacks stand in the tables with the reason.
 
     \b

@@ -38,12 +38,7 @@ class WordsEncoder:
 
     def encode(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.float32], Bool]:
         """Vectors (n, D) of n texts, zeros where there are no words, and (n,) where there are any."""
-        items = [
-            self._encoder.preparer(
-                Clip(0.0, 0.0, np.zeros((0, 0, 0, 3), np.uint8), np.zeros(0), np.zeros(0, np.float32), 0, text)
-            )
-            for text in texts
-        ]
+        items = [self._encoder.preparer(_only_words(text)) for text in texts]
         # Titles repeat (a tag, a series), and a text costs the same each time.
         row = {item: i for i, item in enumerate(dict.fromkeys(i for i in items if i is not None))}
         vectors = np.zeros((len(items), self.spec.dim), np.float32)
@@ -51,3 +46,8 @@ class WordsEncoder:
         if row:
             vectors[valid] = self._encoder.encode(list(row))[[row[i] for i in items if i is not None]]
         return vectors, valid
+
+
+def _only_words(text: str) -> Clip:
+    """A clip of nothing but words."""
+    return Clip(0.0, 0.0, np.zeros((0, 0, 0, 3), np.uint8), np.zeros(0), np.zeros(0, np.float32), 0, text)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segfeat.decode.subtitles import AUTO
 from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
 from segfeat.interactions import Interactions, read_interactions
 from segfeat.log_check import LogCheck, check_log, parse_units
@@ -18,6 +19,7 @@ from segfeat.segment import SEGMENT_S
 from segfeat.store.manifest import NAME as MANIFEST
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Modality, StoreHeader
+from segfeat.words import DEFAULT_WORDS, parse_words
 
 VIDEO_TIMEOUT_S = 300.0
 """A file whose decoding gets nowhere for this long, and as long again as it lasts, is given up."""
@@ -47,6 +49,8 @@ class Request:
     retry_failed: bool = False
     workers: int | None = None
     video_timeout_s: float = VIDEO_TIMEOUT_S
+    words: str | Sequence[str] = DEFAULT_WORDS
+    subtitle_encoding: str = AUTO
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -72,6 +76,8 @@ class Request:
             self.id_from,
             self.decoder,
             self.thumbnails,
+            parse_words(self.words),
+            self.subtitle_encoding,
         )
         if not out.parent.is_dir():
             raise ValueError(f"{out.parent}: no such folder")

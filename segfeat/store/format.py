@@ -17,7 +17,10 @@ is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.
 ``.../offset``, ``.../codes``           i64 (V+1,), i32 ... and each video's codes into them, offset[v] .. offset[v+1]-1
 ``/segments/span_s``                    f64 (T, 2)      half-open, tile [0, duration)
 ``/segments/frame_time_s``              f64 (T, F)      presentation times of the pictures used, NaN where none
-``/segments/text``                      str (T,)        title and subtitles
+``/segments/text``                      str (T,)        all words that the text encoder was given, each once
+``/segments/words/<kind>/offset``       i64 (T+1,)      optional: by source (``subtitles``, ``speech``, ``screen``) ...
+``.../text``, ``.../time_s``            str, f64 (N, 2) ... lines, with when they are said or shown ...
+``.../confidence``                      f32 (N,)        ... and how sure the recogniser was, in [0, 1]; NaN unknown
 ``/features/<modality>``                f16 (T, D)      ``visual``, ``audio``, ``text``; attributes: the EncoderSpec
 ``/valid/<modality>``                   bool (T,)       False: the segment has no such material, features are zeros
 ``/thumbnails/offset``, ``data``        i64 (T+1,), u8  optional: one small WebP per segment
@@ -38,7 +41,8 @@ decides the content), ``content_hash`` (SHA-256 over all datasets and specs: equ
 (the folder that paths are relative to, as an absolute path; not part of the content, empty where there is none).
 A file is written once under a temporary name and renamed; it is never changed in place.
 
-Version 2 added the attributes of videos and users and the log's context; a file of version 1 is one that has none.
+Version 2 added the attributes of videos and users, the log's context, and words by source; a file of version 1 is one
+that has none.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
-from segfeat.store import hdf5
+from segfeat.store import hdf5, words
 from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import finish
@@ -124,6 +124,7 @@ class _Outline:
     failures: tuple[Failure, ...]
     attributes: Mapping[str, Attribute]
     users: Users
+    words: dict[str, Int64]
 
 
 def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
@@ -146,6 +147,7 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
         tuple(f for f, taken in zip(store.failures, failed, strict=True) if taken and f.path not in part.without),
         {name: attribute.take(np.flatnonzero(keep)) for name, attribute in store.video_attributes.items()},
         store.users,
+        words.sizes(file, segments),
     )
 
 
@@ -186,6 +188,7 @@ def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline
     for name, (shape, dtype) in layout.items():
         hdf5.create(file, name, shape, dtype)
     file["videos/offset"][...] = np.concatenate([[0], np.cumsum(sizes)])
+    words.layout(file, [o.words for o in outlines], [int(o.sizes.sum()) for o in outlines])
     for name, values in attribute_columns("videos", _attributes(outlines)).items():
         hdf5.create(file, name, values.shape, values.dtype)[...] = values
 
@@ -220,6 +223,8 @@ def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict
         blobs = [(int(ends[a]), int(ends[b])) for a, b in outline.segments]
         _copy(source["thumbnails/data"], target["thumbnails/data"], blobs, at["thumbnails"], hdf5.COPY_ROWS * 64)
         at["thumbnails"] += int(outline.thumbnail_sizes.sum())
+    for name, lines, first in words.rows(source, target, outline.segments, at["segments"]):
+        _copy(source[name], target[name], lines, first)
     at["videos"] += len(outline.sizes)
     at["segments"] += n
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Categories, Interactions
+from segfeat.store import words
 from segfeat.store.attributes import read_attributes
 from segfeat.store.format import FORMAT_VERSION
 from segfeat.store.hdf5 import text
@@ -139,6 +140,7 @@ class FeatureStore:
             mtime_ns=int(videos["mtime_ns"][row]),
             problems=text(videos["problems"])[row] if "problems" in videos else "",
             attributes={name: attribute[row] for name, attribute in self.video_attributes.items()},
+            words=words.read(self._file, part.start, part.stop),
         )
 
     @cached_property
@@ -207,6 +209,11 @@ class FeatureStore:
     def segment_text(self) -> npt.NDArray[np.object_]:
         """(T,) title and subtitles of each segment; empty where there are none."""
         return self._strings("segments/text")
+
+    @cached_property
+    def word_counts(self) -> Mapping[str, Int64]:
+        """(T,) lines of each segment by the source of words; sources that were not read are absent."""
+        return {kind: words.counts(self._file, kind) for kind in words.kinds(self._file)}
 
     @cached_property
     def source_stat(self) -> Int64:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
-from segfeat.store import hdf5
+from segfeat.store import hdf5, words
 from segfeat.store.attributes import checked_name, user_columns
 from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.format import FORMAT_VERSION, VIDEO_STATUS
@@ -68,6 +68,7 @@ def write_store(
     columns |= attribute_columns(
         "videos", {name: Attribute.of(v.attributes.get(name, ()) for v in videos) for name in named}
     )
+    columns |= words.columns(videos)
     if any(any(v.thumbnails) for v in videos):
         blobs = [b for v in videos for b in (v.thumbnails or (b"",) * len(v.spans_s))]
         columns["thumbnails/offset"] = np.concatenate([[0], np.cumsum([len(b) for b in blobs])]).astype(np.int64)

@@ -7,7 +7,6 @@ the backbone with those settings and each way to weigh segments.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +35,12 @@ from segmodel.recommend.weights import INTEREST, VIDEO
 from segmodel.runs.data import RunData
 
 _INTEREST_CELL = "interest-"
+_NO_END = ("end_slot", "end_after_skip")
+"""Settings that mean nothing to SegRec, which scores no end slot."""
+
+_JUDGED = "log-likelihood"
+"""What trials are judged by."""
+
 _FOLDS, _SOURCE, _WEIGHING = "folds", "interest", "weighing"
 """Keys that cells have beside the settings of their model."""
 
@@ -79,21 +84,21 @@ class RecommendBench(Bench):
         try:
             valid, arrays = fit(run_data, cell)
         except ValueError as error:
-            return Outcome(-math.inf, time.process_time() - began, failure=str(error))
+            return Outcome({}, time.process_time() - began, failure=str(error))
         return Outcome(valid, time.process_time() - began, arrays)
 
     def tells(self, cell: Cell, outcome: Outcome) -> str:
-        return "fitted" if math.isnan(outcome.valid) else f"validation logloss {-outcome.valid:.4f}"
+        return f"validation logloss {-outcome.valid[_JUDGED]:.4f}" if outcome.valid else "fitted"
 
-    def _interest(self, run_data: RunData, cell: Cell) -> tuple[float, dict[str, Any]]:
+    def _interest(self, run_data: RunData, cell: Cell) -> tuple[dict[str, float], dict[str, Any]]:
         settings = {k: v for k, v in cell.settings.items() if k != _FOLDS}
         run = FitRun(seed=cell.seed, device=self.plan.device)
         interest = known_interest(
             lambda: make_model(cell.model, settings), run_data.dataset, run_data.split, run, int(cell.settings[_FOLDS])
         )
-        return math.nan, {"interest": interest.astype(np.float32)}
+        return {}, {"interest": interest.astype(np.float32)}
 
-    def _segrec(self, run_data: RunData, cell: Cell) -> tuple[float, dict[str, Any]]:
+    def _segrec(self, run_data: RunData, cell: Cell) -> tuple[dict[str, float], dict[str, Any]]:
         data, split = run_data.dataset, run_data.split
         effective = EffectiveViews.of(data.views.take(split.train)).labels(data.views)
         settings = {k: v for k, v in cell.settings.items() if k not in (_SOURCE, _WEIGHING)}
@@ -105,7 +110,7 @@ class RecommendBench(Bench):
             expit(model.logits(data.take(rows), None if interest is None else interest[rows]))
             for rows in (split.valid, split.test)
         )
-        return _log_likelihood(valid, effective[split.valid]), {"probability": test}
+        return {_JUDGED: _log_likelihood(valid, effective[split.valid])}, {"probability": test}
 
 
 def run_recommend(
@@ -149,7 +154,7 @@ def run_recommend(
     outcomes = compute(bench, run_data, [c for group in tried.values() for c in group], jobs, progress)
     best: dict[str, Cell] = {}
     for backbone, group in tried.items():
-        cell = best_trial(group, outcomes)
+        cell = best_trial(group, outcomes, _JUDGED)
         if failure := outcomes[cell.fingerprint].failure:
             absent[backbone] |= {m.name: failure for m in able}
         else:
@@ -217,7 +222,7 @@ class _Cells:
     def trials(self, backbone: str) -> list[Cell]:
         """A backbone's settings, tried in the reference mode."""
         cells = []
-        for trial in trials(backbone, self.plan.budget):
+        for trial in trials(backbone, self.plan.budget, without=_NO_END):
             settings = self.plan.settings(SYSTEMS[backbone], self.run_data.modalities, trial)
             settings |= {_WEIGHING: VIDEO, _SOURCE: ""}
             cells.append(Cell(f"{backbone}-{REFERENCE}", backbone, settings, 0, self.identity))

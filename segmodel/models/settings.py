@@ -15,6 +15,17 @@ Ablations = Mapping[str, Mapping[str, Any]]
 """A part of a model -> the settings that leave it out. A ``Config`` declares it as ``ablations``."""
 
 
+def stored_settings(config: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a run has stored, as this release reads them.
+
+    A stored table holds every setting of its release, so one that is absent did not exist yet. A ``Config`` declares
+    what held before in ``before``, setting -> value, and the names it has given up in ``retired``.
+    """
+    before: Mapping[str, Any] = getattr(config, "before", {})
+    retired: Sequence[str] = getattr(config, "retired", ())
+    return {**before, **{k: v for k, v in settings.items() if k not in retired}}
+
+
 def make_config(config: type, settings: Mapping[str, Any]) -> Any:
     """Build a configuration from a flat table; values may be strings.
 
@@ -61,6 +72,18 @@ def check_ranges(config: Any) -> None:
             raise ValueError(f"{name} must be at least 1, not 0")
         elif key == "learning_rate" and value == 0:
             raise ValueError(f"{name} must be above 0")
+
+
+def one_of(key: str, value: str, valid: Sequence[str]) -> None:
+    """Refuse a value that is none of ``valid``.
+
+    Raises
+    ------
+    ValueError
+        Naming the setting and the valid choices.
+    """
+    if value not in valid:
+        raise ValueError(f"unknown {key} {value!r}; valid are {', '.join(valid)}")
 
 
 def _value(key: str, value: Any, kind: Any) -> Any:

@@ -25,7 +25,14 @@ from segmodel.whole import read_state, whole_folder, write_state
 FOLDS = 2
 """Of the cross-fitting of interest: two fits of half the size."""
 
-_SETTINGS = {"d": 32, "dropout": 0.1, "learning_rate": 1e-3, "batch_views": 256, "epochs": 30, "patience": 4}
+_SETTINGS = {
+    "d": 32,
+    "dropout": 0.1,
+    "learning_rate": 1e-3,
+    "batch_views": 256,
+    "epochs": 30,
+    "patience_updates": 100,
+}
 """The middle of what the benchmark searches."""
 
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from segfeat.interactions import Interactions
-from segmodel.evaluation.comparison import Comparison
+from segmodel.data.splits import VALID_SHARE
+from segmodel.evaluation.comparison import Comparison, compare_outcomes
 from segmodel.evaluation.evaluation import Evaluation
-from segmodel.evaluation.comparison import compare_outcomes
+from segmodel.runs.config import RunConfig
 from segmodel.runs.held_out import held_out
 from segmodel.runs.predictor import open_predictor
 from segmodel.runs.run import Run
-from segmodel.runs.config import RunConfig
-from segmodel.data.splits import VALID_SHARE
 
 DEFAULT_REFERENCE = "duration-position"
 

@@ -13,7 +13,7 @@ from segfeat.log_check import parse_units
 from segmodel.data.splits import SPLITS, VALID_SHARE
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models import DEFAULT, model_class
-from segmodel.models.settings import check_ranges, make_config
+from segmodel.models.settings import check_ranges, make_config, stored_settings
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,6 @@ def read_config(folder: Path) -> RunConfig:
         table = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
+    settings = stored_settings(model_class(table["model"]).Config, table["settings"])
     lists = {key: tuple(table.get(key, ())) for key in ("interactions", "unit")}
-    return RunConfig(**{**table, **lists})
+    return RunConfig(**{**table, "settings": settings, **lists})

@@ -12,12 +12,12 @@ from segfeat.interactions import Interactions
 from segfeat.log_check import check_log
 from segmodel.data.dataset import Dataset
 from segmodel.evaluation.evaluation import Evaluation, evaluate
+from segmodel.evaluation.markdown import HEADLINES
 from segmodel.models import make_model
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.prediction import SkipPrediction
 from segmodel.runs.data import RunData
 from segmodel.runs.predictor import Predictor
-from segmodel.evaluation.markdown import HEADLINES
 
 if TYPE_CHECKING:
     import pandas as pd

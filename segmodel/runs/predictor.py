@@ -16,8 +16,8 @@ from segfeat.types import Bool, Float64
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import Views
 from segmodel.prediction import SkipPrediction
-from segmodel.runs.heat_strips import heat_strips
 from segmodel.runs.data import PairData, RunData, open_data
+from segmodel.runs.heat_strips import heat_strips
 from segmodel.runs.pairs import pairs_of
 from segmodel.runs.run import LATEST, Run, load_run
 from segmodel.tables import write_table

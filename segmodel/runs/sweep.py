@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from segmodel.countdown import Countdown
-from segmodel.runs.config import run_config
-from segmodel.runs.run import Run, load_run
 from segmodel.data.splits import VALID_SHARE
 from segmodel.models import MODELS, model_class
 from segmodel.models.settings import Ablations
+from segmodel.runs.config import run_config
+from segmodel.runs.run import Run, load_run
 from segmodel.runs.train import prepare, resume, train
 
 Progress = Callable[[str], None]

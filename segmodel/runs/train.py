@@ -14,10 +14,10 @@ from segfeat.log_check import LogCheck, check_log
 from segfeat.store.reader import FeatureStore
 from segmodel.models import DEFAULT, make_model
 from segmodel.models.base import FitRun, SegmentModel
-from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, versions
+from segmodel.models.training import CHECKPOINT
 from segmodel.runs.config import RunConfig
 from segmodel.runs.data import RunData, open_data
-from segmodel.models.training import CHECKPOINT
+from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, versions
 from segmodel.whole import write_json
 
 Report = Callable[[Mapping[str, Any]], None]

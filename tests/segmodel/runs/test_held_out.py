@@ -10,10 +10,10 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.store.reader import FeatureStore
-from segmodel.runs.config import run_config
-from segmodel.runs.held_out import BASELINES, POSITION_BASELINES, baseline_names, held_out
 from segmodel.models import MODELS
+from segmodel.runs.config import run_config
 from segmodel.runs.data import open_data
+from segmodel.runs.held_out import BASELINES, POSITION_BASELINES, baseline_names, held_out
 from segmodel.runs.run import Run
 from segmodel.runs.train import prepare, train
 

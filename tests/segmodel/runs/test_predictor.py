@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore
 from segmodel.runs.config import run_config
 from segmodel.runs.pairs import pairs_of
 from segmodel.runs.predictor import SkippedPair, open_predictor
