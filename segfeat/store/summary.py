@@ -102,7 +102,7 @@ def summarise(store: FeatureStore) -> StoreSummary:
         root=store.root,
         format_version=store.format_version,
         content_hash=store.content_hash,
-        file_bytes=store.path.stat().st_size,
+        file_bytes=store.size_bytes,
         segment_s=store.segment_s,
         parameters=dict(store.header.parameters),
         videos=len(store),
