@@ -32,19 +32,19 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.log_check": ("segfeat.interactions",),
     "segfeat.store": ("segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
-    "segfeat.words": ("segfeat.types", "segfeat.decode"),
     "segfeat.encoders": ("segfeat.types",),
+    "segfeat.words": ("segfeat.types", "segfeat.segment", "segfeat.decode", "segfeat.encoders"),
     "segfeat.importers": (
         "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
         "segfeat.store", "segfeat.encoders",
     ),
     "segfeat.pipeline": (
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
-        "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.words", "segfeat.encoders",
+        "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.encoders", "segfeat.words",
     ),
     "segfeat.extraction": (
         "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.log_check", "segfeat.store",
-        "segfeat.words", "segfeat.encoders", "segfeat.pipeline",
+        "segfeat.encoders", "segfeat.words", "segfeat.pipeline",
     ),
     "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
     # segmodel
@@ -59,8 +59,8 @@ BELOW: dict[str, tuple[str, ...]] = {
         *STORE, "segmodel.whole", "segmodel.data", "segmodel.survival", "segmodel.prediction", "segmodel.evaluation"
     ),
     "segmodel.runs": (
-        *STORE, "segfeat.log_check", "segmodel.whole", "segmodel.tables", "segmodel.countdown", "segmodel.data",
-        "segmodel.prediction", "segmodel.evaluation",
+        *STORE, "segfeat.log_check", "segfeat.tables", "segmodel.whole", "segmodel.tables", "segmodel.countdown",
+        "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
         "segmodel.models",
     ),
     "segmodel.media": (*STORE, "segfeat.decode", "segmodel.whole", "segmodel.data", "segmodel.models", "segmodel.runs"),

@@ -15,6 +15,7 @@ from .options import FILE, TABLE, reads_run
 if TYPE_CHECKING:
     from segmodel.evaluation.evaluation import Evaluation
     from segmodel.evaluation.reliability import Reliability
+    from segmodel.evaluation.slices import SliceTable
 
 _SHOWN = ("all", "warm video", "cold video", "warm user", "cold user")
 """Groups of the printed table; the JSON has all."""
@@ -32,6 +33,13 @@ _RANKING = ("hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10")
     metavar="LIST",
     help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
 )
+@click.option(
+    "--slices",
+    multiple=True,
+    metavar="NAME",
+    help="Where the run does worse: FILE:COLUMN[,…] of a table with user_id or video_id, an attribute of the store, a "
+    "column of the log, or all (those that need no file).",
+)
 @click.option("--per-view", type=TABLE, help="Write every metric of every view and model: .csv, .parquet, .json.")
 @prints
 def evaluate(
@@ -40,6 +48,7 @@ def evaluate(
     history: tuple[Path, ...],
     logs: tuple[Path, ...],
     baselines: str,
+    slices: tuple[str, ...],
     per_view: Path | None,
     printer: Printer,
 ) -> None:
@@ -53,20 +62,26 @@ def evaluate(
     segmodel evaluate --run runs/paper-1 --interactions later.csv --baselines all --per-view views.csv
     """
     from segfeat.interactions import read_interactions
-    from segmodel.evaluation.evaluation import write_per_view
+    from segmodel.evaluation.evaluation import jsonable, write_per_view
     from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, measure_run
     from segmodel.runs.predictor import open_predictor
+    from segmodel.runs.slices import measured_slices
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
     with open_predictor(run, store, history) as predictor:
         measured = measure_run(predictor, read_interactions(logs) if logs else None, names)
+        table = measured_slices(measured, [s for s in slices if s != "all"]) if slices else None
     found, title = measured.evaluations, measured.name
     for line in measured.warnings:
         printer.warn(f"warning: {line}")
     if printer.as_json:
         printer.result(run=title, models={name: e.to_json() for name, e in found.items()})
+        if table:
+            printer.result(slices=jsonable(table.to_frame().to_dict("records")), reference=table.reference)
     elif not printer.quiet:
         _show(found, title)
+        if table:
+            _show_slices(table)
     if per_view:
         write_per_view(found, per_view)
         printer.text(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}")
@@ -96,6 +111,19 @@ def _show(found: Mapping[str, Evaluation], run: str) -> None:
     )
     for what, curve in (("P(completes)", own.completes()), ("P(leaves in the first segment)", own.leaves_first())):
         click.echo(f"  {what:<32}{_calibration(curve)}")
+
+
+def _show_slices(table: SliceTable) -> None:
+    """The slices, worst first."""
+    click.echo(
+        f"\nslices, worst first: how much less the run is ahead of {table.reference} there than on the rest, in nats, "
+        "with its 95 % interval over users; * stands out among all of them"
+    )
+    for f in table.figures:
+        span = f"{f.gap.mean:+.4f} [{f.gap.low:+.4f}, {f.gap.high:+.4f}]{'*' if f.marked else ' '}"
+        click.echo(f"  {f.source:<20} {f.value[:24]:<24} {f.views:>8,} views  NLL {f.nll:.4f}  {span}")
+    if table.small:
+        click.echo(f"  {table.small:,} slices have too few views or users, or leave too few")
 
 
 def _calibration(curve: Reliability) -> str:

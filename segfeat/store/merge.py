@@ -20,7 +20,7 @@ from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import finish
 from segfeat.types import Attribute, Int64, StoreHeader, Users
 
-Runs = list[tuple[int, int]]
+Runs = Sequence[tuple[int, int]]
 """Half-open ranges of rows, ascending."""
 
 

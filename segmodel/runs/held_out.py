@@ -47,6 +47,8 @@ class HeldOut:
         Of the run: baselines are fitted on its training views, which also decide who is cold.
     data : Dataset
         The views to predict, with their histories.
+    log : Interactions
+        Where the views are from: ``data.views.log_row`` are rows of it.
     trained_on : int
         How many of the views in ``data`` are training views; more than 0 makes figures too good.
     dropped : int
@@ -55,6 +57,7 @@ class HeldOut:
 
     run_data: RunData
     data: Dataset
+    log: Interactions
     trained_on: int = 0
     dropped: int = 0
 
@@ -89,11 +92,13 @@ def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
     """
     if log is not None:
         check_log(log)
-        data = run_data.pairs(log).data
+        pairs = run_data.pairs(log)
+        data, rows = pairs.data, pairs.asked
     elif run_data.history is not None:
-        data = run_data.test_pairs().data
+        pairs = run_data.test_pairs()
+        data, rows = pairs.data, pairs.asked
     else:
-        data = run_data.dataset.take(run_data.split.test)
+        data, rows = run_data.dataset.take(run_data.split.test), run_data.own_log
     watched = data.views.watched
     if not watched.any():
         reasons = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items())
@@ -101,7 +106,7 @@ def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
     seen = 0 if log is None else len(_keys(run_data.train_views) & _keys(data.views))
     if not watched.all():
         data = data.take(np.flatnonzero(watched))
-    return HeldOut(run_data, data, seen, int((~watched).sum()))
+    return HeldOut(run_data, data, rows, seen, int((~watched).sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +163,7 @@ class Measurement:
 
     def _repr_html_(self) -> str:
         shown = [*HEADLINES, "xauc", "watch_error_s"]
-        table = self.to_frame().query("group == 'all'").pivot(index="model", columns="metric", values="value")
+        table = self.to_frame().query("group == 'all'").pivot_table("value", "model", "metric")
         return str(table.loc[list(self.evaluations), shown].round(4).to_html())
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from segmodel.runs.data import RunData
 from sklearn.metrics import roc_auc_score
 
 from segmodel.benchmark.budget import RECOMMEND_BUDGETS, Budget
@@ -20,6 +19,7 @@ from segmodel.benchmark.recommend import RecommendBench, Recommended, run_recomm
 from segmodel.benchmark.recommend_table import recommend_tables
 from segmodel.benchmark.weightings import MODES, chosen_backbones, chosen_modes
 from segmodel.recommend.segrec import SegRec
+from segmodel.runs.data import RunData
 from tests.segmodel.conftest import make_log, make_store
 
 TINY = Budget(trials=2, seeds=2, epochs=1, patience_updates=1, folds=2)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from segmodel.runs.data import RunData
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
@@ -25,6 +24,7 @@ from segmodel.benchmark.skip import SkipBench, run_skip
 from segmodel.benchmark.skip_table import skip_tables
 from segmodel.benchmark.systems import chosen
 from segmodel.models.positions import UserPosition
+from segmodel.runs.data import RunData
 
 TINY = Budget(trials=2, seeds=2, epochs=1, patience_updates=1)
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from segmodel.runs.data import RunData
 
 from segfeat.interactions import Interactions, read_interactions
 from segfeat.store.reader import FeatureStore
@@ -24,6 +23,7 @@ from segmodel.evaluation.evaluation import evaluate, groups, write_per_view
 from segmodel.evaluation.view_metrics import METRICS, view_metrics
 from segmodel.prediction import from_slots
 from segmodel.runs.config import RunConfig
+from segmodel.runs.data import RunData
 from segmodel.runs.held_out import held_out
 
 MakeLog = Callable[..., Interactions]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from segmodel.runs.data import open_data
-
 from segfeat.interactions import Interactions
 from segmodel.data.views import make_views
 from segmodel.report.data_summary import _lengths, _watch_ratio, summarise
+from segmodel.runs.data import open_data
 
 
 def test_counts_of_a_store(world: Any) -> None:

@@ -62,7 +62,8 @@ def test_the_pages_work_on_a_phone_and_ask_the_server_alone(address: str, browse
     assert browser.run("document.querySelectorAll('#answer tbody tr').length") == 12
     # Strips are as long as their videos, on one scale, and each segment of the first has its place.
     widths, seconds = browser.run(
-        "[[...document.querySelectorAll('.strips > div:not(.pictures)')].map(d => d.offsetWidth / d.parentElement.offsetWidth),"
+        "[[...document.querySelectorAll('.strips > div:not(.pictures)')]"
+        ".map(d => d.offsetWidth / d.parentElement.offsetWidth),"
         "answer.predictions.map(v => v.duration_s)]"
     )
     assert [w * max(seconds) for w in widths] == pytest.approx(seconds, rel=0.02)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from segmodel.runs.data import RunData
 
 from segfeat.interactions import Interactions
 from segfeat.store.reader import FeatureStore
 from segmodel.data.views import VIEW_COLUMNS, Views
 from segmodel.runs.config import RunConfig
+from segmodel.runs.data import RunData
 from segmodel.serve.journal import Journal, WatchedView
 from segmodel.serve.lru_cache import LruCache
 from segmodel.serve.user_history import UserHistories, UserHistory
