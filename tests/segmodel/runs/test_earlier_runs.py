@@ -12,13 +12,15 @@ import torch
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.reader import StoreHeader
 from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, VideoFeatures
 from segmodel.models import make_model, model_class
+from segmodel.models.base import FitRun
 from segmodel.models.ranking import RankingModel
 from segmodel.models.training import CHECKPOINT
 from segmodel.runs.config import run_config
+from segmodel.runs.data import open_data
 from segmodel.runs.run import load_run
 from segmodel.runs.train import prepare, train
 
@@ -66,7 +68,7 @@ def test_a_run_without_later_settings_is_what_it_was(name: str, store: Path, tmp
 
     then = load_run(tmp_path / "then")
     assert {key: then.config.settings[key] for key in before} == before
-    data = run.config.dataset(FeatureStore(store))
+    data = open_data(run.config).dataset
     found, expected = then.model.predict(data), run.model.predict(data)
     np.testing.assert_array_equal(found.slots, expected.slots)
     np.testing.assert_array_equal(found.leave_score, expected.leave_score)
@@ -79,7 +81,5 @@ def test_a_checkpoint_of_an_earlier_release_is_refused(store: Path, tmp_path: Pa
     job = prepare(run_config(store, {"model": "lightgcn", "d": 8, "epochs": 1}))
     assert isinstance(job.model, RankingModel)
     torch.save({"network": {}, "optimizer": {}, "best": {}, "epoch": 0}, tmp_path / CHECKPOINT)
-    from segmodel.models.base import FitRun
-
     with pytest.raises(ValueError, match="earlier release"):
         job.model.fit(job.data, job.split, FitRun(folder=tmp_path))
