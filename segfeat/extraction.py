@@ -99,7 +99,8 @@ def extract(
     paths : path or sequence of paths
         Video files, and folders that are searched for videos.
     out : path
-        The store; finished shards are kept beside it, in a folder of the same name with ``.shards``, until it is done.
+        The store: one file, or a store in parts where it is a folder or a name without suffix. Finished shards are
+        kept beside it, in a folder of the same name with ``.shards``, until it is done.
     preset : str, optional
         Encoders of all modalities by one name in `segfeat.encoders.PRESETS`; default ``clip``.
     visual, audio, text : str, optional
@@ -191,7 +192,7 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
         if known.new or known.log is not None or base is None:
             parts, log = plan.parts(known.header, job.folder), known.log
             if base is not None:
-                parts.insert(0, Part(out, frozenset(s.path for s in known.new)))
+                parts.insert(0, Part(out, frozenset(s.path for s in known.new) & base.paths))
                 log = _log(out) if log is None else log
             run.merge(parts, log)
         job.finish()

@@ -344,6 +344,10 @@ class VideoFeatures:
     words: Mapping[str, tuple[tuple[Line, ...], ...]] = field(default_factory=dict)
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{m} {v.shape[1]}-d" for m, v in self.features.items()) or "no features"
+        return f"<VideoFeatures {self.video_id!r}: {self.duration_s:.2f} s, {len(self.spans_s)} segments; {columns}>"
+
     @property
     def visual(self) -> npt.NDArray[Any]:
         """(S, D) visual features; KeyError where the store has none."""

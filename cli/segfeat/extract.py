@@ -27,7 +27,14 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("videos", nargs=-1, type=_PATH)
-@click.option("-o", "--out", default=Path("feats.h5"), show_default=True, type=_PATH, help="The store to write.")
+@click.option(
+    "-o",
+    "--out",
+    default=Path("feats.h5"),
+    show_default=True,
+    type=_PATH,
+    help="The store to write; in parts where it is a folder or has no suffix.",
+)
 @click.option("--list", "list_file", type=_PATH, help="A file of more paths, one a line, relative to it.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Encoders of all modalities.  [default: clip]")
 @click.option("--visual", metavar="SPEC", help="open_clip:MODEL[@TAG-or-path], offline:color-texture or none.")
@@ -54,6 +61,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--overwrite", is_flag=True, help="Start anew instead of adding to an existing store.")
 @click.option("--retry-failed", is_flag=True, help="Read files again that failed in an earlier run.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
+@click.option("--share", metavar="K/N", help="Write only the K-th of N shares of the shards; merge them without it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def extract(
@@ -65,6 +73,7 @@ def extract(
     segment_seconds: float,
     video_timeout: float,
     strict: bool,
+    share: str | None,
     dry_run: bool,
     quiet: bool,
     **options: Any,
@@ -91,6 +100,13 @@ def extract(
         video_timeout_s=video_timeout,
         **options,
     )
+    if share is not None:
+        from segfeat.pipeline.share import Share, extract_share
+
+        written = extract_share(request, Share.parsed(share))
+        if not quiet:
+            click.echo(f"wrote {plural(written, 'shard')}; when all shares are there, the same command without --share")
+        return FINISHED
     with nullcontext() if quiet else closing(ProgressLine()) as line:
         if dry_run:
             foreseen = preview(request, line)

@@ -76,6 +76,8 @@ def _readable(summary: StoreSummary) -> str:
         ]
     else:
         lines.append("words         none")
+    for what, attributes in (("videos by", summary.video_attributes), ("users by", summary.user_attributes)):
+        lines += [f"{what:<13} {name}: {n:,} categories" for name, n in attributes.items()]
     lines.append(f"failures      {summary.failures:,}")
     lines += [f"              {n:,} × {code}" for code, n in summary.failure_codes.items()]
     log = summary.interactions

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 IMPORTERS: Mapping[str, str] = {
     "segmm": "segfeat.importers.segmm:read",
     "kuairand": "segfeat.importers.kuairand:read",
+    "kuairec": "segfeat.importers.kuairec:read",
+    "kuaisar": "segfeat.importers.kuaisar:read",
     "csv": "segfeat.importers.any_csv:read",
 }
 """Format -> function from `Files` to `Imported`, as ``module:function``."""

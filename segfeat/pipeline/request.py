@@ -16,6 +16,7 @@ from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
 from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
+from segfeat.store.manifest import NAME as MANIFEST
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Modality, StoreHeader
 from segfeat.words import DEFAULT_WORDS, parse_words
@@ -80,9 +81,9 @@ class Request:
         )
         if not out.parent.is_dir():
             raise ValueError(f"{out.parent}: no such folder")
-        if out.is_dir():
-            raise ValueError(f"{out} is a folder; name a file for the store")
-        adding = out.exists() and not self.overwrite
+        if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
+            raise ValueError(f"{out} is a folder of other things; name a file, or a folder of its own, for the store")
+        adding = (out.is_file() or (out / MANIFEST).exists()) and not self.overwrite
         root = _root(common_root(given), out if adding else None)
         found = scan(given, root, self.id_from)
         sources = list(found.sources)

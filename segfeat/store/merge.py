@@ -26,10 +26,29 @@ Runs = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Part:
-    """A store to be merged, leaving out the videos and failures of some paths."""
+    """A single-file store to be merged, or some of its rows.
+
+    Attributes
+    ----------
+    path : path
+    without : frozenset of str
+        Paths whose videos and failures are left out.
+    videos, failures : runs or None
+        The rows to be taken; None: all.
+    share : float
+        Of the file's bytes, about how much of them that is.
+    """
 
     path: str | Path
     without: frozenset[str] = frozenset()
+    videos: Sequence[tuple[int, int]] | None = None
+    failures: Sequence[tuple[int, int]] | None = None
+    share: float = 1.0
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much there is to copy."""
+        return round(Path(self.path).stat().st_size * self.share)
 
 
 def merge_stores(
@@ -109,11 +128,14 @@ class _Outline:
 
 
 def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
-    keep = np.array([path not in part.without for path in store.paths], dtype=bool)
+    keep = _taken(part.videos, len(store))
+    if part.without:
+        keep &= np.array([path not in part.without for path in store.paths], dtype=bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
     videos = [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
     segments = [(int(store.offset[a]), int(store.offset[b])) for a, b in videos]
     ends = file["thumbnails/offset"][:] if "thumbnails" in file else None
+    failed = _taken(part.failures, len(store.failures))
     return _Outline(
         part,
         videos,
@@ -122,11 +144,19 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
         None if ends is None else np.concatenate([np.diff(ends[a : b + 1]) for a, b in [(0, 0), *segments]]),
         file["segments/frame_time_s"].shape[1] if videos else 0,
         bool((store.problems[keep] != "").any()),
-        tuple(f for f in store.failures if f.path not in part.without),
+        tuple(f for f, taken in zip(store.failures, failed, strict=True) if taken and f.path not in part.without),
         {name: attribute.take(np.flatnonzero(keep)) for name, attribute in store.video_attributes.items()},
         store.users,
         words.sizes(file, segments),
     )
+
+
+def _taken(runs: Sequence[tuple[int, int]] | None, count: int) -> npt.NDArray[np.bool_]:
+    """(count,) which rows are meant; None: all."""
+    taken = np.full(count, runs is None)
+    for start, stop in runs or ():
+        taken[start:stop] = True
+    return taken
 
 
 def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline]) -> None:

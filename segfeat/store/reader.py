@@ -20,6 +20,7 @@ from segfeat.store import words
 from segfeat.store.attributes import read_attributes
 from segfeat.store.format import FORMAT_VERSION
 from segfeat.store.hdf5 import text
+from segfeat.store.mapped import MappedColumn, MappedFile
 from segfeat.types import (
     MODALITIES,
     Attribute,
@@ -40,13 +41,21 @@ class FeatureStore:
     Parameters
     ----------
     path : path
-        The HDF5 file.
+        The HDF5 file, or the folder of a store in parts (see :mod:`segfeat.store.parts`).
 
     Raises
     ------
     ValueError
         If the file is missing, no segfeat store, or of a newer format version.
     """
+
+    def __new__(cls, path: str | Path) -> FeatureStore:
+        """A folder is opened as a store in parts, which answers every question as a single file does."""
+        if cls is FeatureStore and Path(path).is_dir():
+            from segfeat.store.parts import PartedStore
+
+            return super().__new__(PartedStore)
+        return super().__new__(cls)
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -61,10 +70,13 @@ class FeatureStore:
             self.format_version = int(self._file.attrs["format_version"])
             self.content_hash = str(self._file.attrs["content_hash"])
             self.root = str(self._file.attrs["root"])
-            self.video_ids: npt.NDArray[np.object_] = self._strings("videos/id")
+            if "videos/id" not in self._file:
+                raise KeyError("videos/id")
             self.offset: Int64 = self._file["videos/offset"][:]
             self.duration_s: Float64 = self._file["videos/duration_s"][:]
             self._valid: dict[str, Bool] = {}
+            self._features: dict[str, npt.NDArray[Any]] = {}
+            self._columns: dict[str, MappedColumn | None] = {}
         except (KeyError, TypeError, ValueError) as error:
             self._file.close()
             if not isinstance(error, ValueError):
@@ -88,7 +100,7 @@ class FeatureStore:
         return f"<FeatureStore {self.path.name}: {len(self):,} videos, {self.segment_total:,} segments; {columns}>"
 
     def __len__(self) -> int:
-        return len(self.video_ids)
+        return len(self.duration_s)
 
     def __contains__(self, video_id: str) -> bool:
         return video_id in self.rows
@@ -100,6 +112,10 @@ class FeatureStore:
         row = self.rows.get(video_id)
         if row is None:
             raise KeyError(f"{self.path}: no video {video_id!r}")
+        return self.video_at(row)
+
+    def video_at(self, row: int) -> VideoFeatures:
+        """The video in a row of ``/videos``."""
         part = slice(int(self.offset[row]), int(self.offset[row + 1]))
         videos, segments = self._file["videos"], self._file["segments"]
         thumbnails: tuple[bytes, ...] = ()
@@ -108,10 +124,10 @@ class FeatureStore:
             data = self._file["thumbnails/data"][int(ends[0]) : int(ends[-1])].tobytes()
             thumbnails = tuple(data[a - ends[0] : b - ends[0]] for a, b in pairwise(ends))
         return VideoFeatures(
-            video_id=video_id,
+            video_id=str(self.video_ids[row]),
             duration_s=float(self.duration_s[row]),
             spans_s=segments["span_s"][part],
-            features={m: np.array(self.features(m)[part]) for m in self.encoders},
+            features={m: self._take(m, np.arange(part.start, part.stop)) for m in self.encoders},
             valid={m: self.valid(m)[part] for m in self.encoders},
             path=text(videos["path"])[row],
             title=text(videos["title"])[row],
@@ -128,7 +144,12 @@ class FeatureStore:
         )
 
     @cached_property
-    def rows(self) -> dict[str, int]:
+    def video_ids(self) -> npt.NDArray[np.object_]:
+        """(V,) all ids."""
+        return self._strings("videos/id")
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
         """Where each video id stands in ``/videos``."""
         return {v: i for i, v in enumerate(self.video_ids.tolist())}
 
@@ -141,6 +162,11 @@ class FeatureStore:
     def segment_total(self) -> int:
         """T, the number of segments of all videos."""
         return int(self.offset[-1])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
 
     @property
     def segment_s(self) -> float:
@@ -208,7 +234,9 @@ class FeatureStore:
             If the store has no such modality.
         """
         self._check_modality(modality)
-        return self._mapped(f"features/{modality}")
+        if modality not in self._features:
+            self._features[modality] = self._mapped(f"features/{modality}")
+        return self._features[modality]
 
     def valid(self, modality: str) -> Bool:
         """(T,) False where a segment has no such material."""
@@ -237,8 +265,8 @@ class FeatureStore:
         ValueError
             If the store has no such modality, or a gathered feature is not finite; the message names the video.
         """
-        column, valid = self.features(modality), self.valid(modality)[rows]
-        values = column[rows].astype(np.float32)
+        valid = self.valid(modality)[rows]
+        values = self._take(modality, np.asarray(rows)).astype(np.float32, copy=False)
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():
             row = int(np.asarray(rows)[~finite][0])
@@ -312,6 +340,17 @@ class FeatureStore:
 
     def _strings(self, name: str) -> npt.NDArray[np.object_]:
         return np.asarray(text(self._file[name])[:], dtype=object)
+
+    def _take(self, modality: str, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Rows of a feature column, as they are stored, without reading what lies between them."""
+        if modality not in self._columns:
+            self._columns[modality] = self._mapped_file.column(self._file[f"features/{modality}"])
+        column = self._columns[modality]
+        return np.array(self.features(modality)[rows]) if column is None else column.take(rows)
+
+    @cached_property
+    def _mapped_file(self) -> MappedFile:
+        return MappedFile(self.path)
 
     def _mapped(self, name: str) -> npt.NDArray[Any]:
         dataset = self._file[name]

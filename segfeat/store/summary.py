@@ -91,6 +91,8 @@ class StoreSummary:
     failures: int
     failure_codes: Mapping[str, int]
     interactions: LogSummary | None
+    video_attributes: Mapping[str, int]
+    user_attributes: Mapping[str, int]
 
 
 def summarise(store: FeatureStore) -> StoreSummary:
@@ -100,7 +102,7 @@ def summarise(store: FeatureStore) -> StoreSummary:
         root=store.root,
         format_version=store.format_version,
         content_hash=store.content_hash,
-        file_bytes=store.path.stat().st_size,
+        file_bytes=store.size_bytes,
         segment_s=store.segment_s,
         parameters=dict(store.header.parameters),
         videos=len(store),
@@ -112,6 +114,8 @@ def summarise(store: FeatureStore) -> StoreSummary:
         failures=len(store.failures),
         failure_codes=dict(Counter(f.code for f in store.failures).most_common()),
         interactions=_log(store),
+        video_attributes={name: len(a.names) for name, a in store.video_attributes.items()},
+        user_attributes={name: len(a.names) for name, a in store.user_attributes.items()},
     )
 
 

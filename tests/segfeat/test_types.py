@@ -122,3 +122,9 @@ def test_a_user_twice_or_attributes_of_other_users_are_refused() -> None:
         users(("1", "Ulm"), ("1", "Bonn"))
     with pytest.raises(ValueError, match="city has 1 rows for 2 users"):
         Users(np.array(["1", "2"], dtype=object), {"city": Attribute.of([["Ulm"]])})
+
+
+def test_a_video_shows_itself_in_one_line() -> None:
+    values = np.zeros((1, 3), np.float16)
+    video = VideoFeatures("a", 3.0, np.array([[0.0, 3.0]]), {"visual": values}, {"visual": np.array([True])})
+    assert repr(video) == "<VideoFeatures 'a': 3.00 s, 1 segments; visual 3-d>"

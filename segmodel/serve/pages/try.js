@@ -81,13 +81,15 @@ function strip(video, figure, low, high, longest_s) {
 }
 
 // Title and pictures of a video, asked for once.
-async function showCard(video_id, title, pictures) {
+async function showCard(video, title, pictures) {
+  const { video_id, segments } = video;
   if (!cards.has(video_id)) cards.set(video_id, ask("v1/video?video_id=" + encodeURIComponent(video_id)).catch(() => null));
   const card = await cards.get(video_id);
   if (!card) return;
   if (card.title) title.textContent = card.title;
-  if (card.thumbnails.some(Boolean)) pictures.replaceChildren(...card.thumbnails.map((picture) => {
+  if (card.thumbnails.some(Boolean)) pictures.replaceChildren(...card.thumbnails.map((picture, i) => {
     const shown = element(picture ? "img" : "span");
+    shown.style.flexGrow = segments.end_s[i] - segments.start_s[i];
     if (picture) { shown.src = "data:image/webp;base64," + picture; shown.alt = ""; }
     return shown;
   }));
@@ -120,7 +122,7 @@ function show() {
     const heat = element("td", undefined, "strips");
     const pictures = element("div", undefined, "pictures");
     pictures.style.width = 100 * video.duration_s / longest_s + "%";
-    if (video.video_known) showCard(video.video_id, title, pictures);
+    if (video.video_known) showCard(video, title, pictures);
     heat.append(pictures, strip(video, figure, low, high, longest_s));
     row.append(name, heat,
       figureCell("watches", `${short(video.expected_watch_s)} of ${short(video.duration_s)} s`),
