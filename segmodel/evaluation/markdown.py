@@ -8,26 +8,13 @@ from typing import Any
 
 from segmodel.evaluation.bootstrap import Interval
 from segmodel.evaluation.comparison import Comparison, Figure
+from segmodel.evaluation.view_metrics import ALL_METRICS, METRICS
 
-HEADLINES = {"nll": "NLL", "paper_ndcg@5": "N@5 paper", "masked_ndcg@5": "N@5 masked"}
+HEADLINES = tuple(METRICS[name] for name in ("nll", "paper_ndcg@5", "masked_ndcg@5"))
 """Metrics that are shown with their differences to the reference."""
 
-_LEVELS = {
-    "paper_hr@1": ("HR@1", 3),
-    "paper_hr@5": ("HR@5", 3),
-    "paper_ndcg@5": ("N@5", 3),
-    "paper_hr@10": ("HR@10", 3),
-    "paper_ndcg@10": ("N@10", 3),
-    "masked_hr@1": ("m HR@1", 3),
-    "masked_hr@5": ("m HR@5", 3),
-    "masked_ndcg@10": ("m N@10", 3),
-    "brier": ("Brier", 3),
-    "watch_error_s": ("error s", 2),
-    "xauc": ("XAUC", 3),
-    "completion_auc": ("AUC", 3),
-    "completes_ece": ("ECE", 3),
-}
-"""Means that a second table shows; ``m`` stands for the masked protocol, AUC and ECE are of P(completes)."""
+_LEVELS = tuple(m for m in ALL_METRICS.values() if m not in HEADLINES)
+"""Means that a second table shows; AUC and ECE are of P(completes), "first" of P(leaves first)."""
 
 _GROUPS = ("all", "cold video", "cold user")
 
@@ -55,17 +42,18 @@ def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = Non
 
 
 def _differences(table: Table) -> list[list[str]]:
-    shown = {m: title for m, title in HEADLINES.items() if any(f[m].views for f in table.values())}
-    rows = [["model", *(cell for title in shown.values() for cell in (title, f"Δ {title}"))]]
+    shown = [m for m in HEADLINES if any(f[m.name].views for f in table.values())]
+    rows = [["model", *(cell for m in shown for cell in (m.full_title, f"Δ {m.full_title}"))]]
     for model, figures in table.items():
-        rows.append([model, *(cell for m in shown for cell in (_mean(figures[m], 4), _difference(figures[m])))])
+        found = [figures[m.name] for m in shown]
+        rows.append([model, *(cell for figure in found for cell in (_mean(figure, 4), _difference(figure)))])
     return rows
 
 
 def _levels(table: Table) -> list[list[str]]:
-    rows = [["model", *(title for title, _ in _LEVELS.values())]]
+    rows = [["model", *(f"{m.full_title} {m.unit}".rstrip() for m in _LEVELS)]]
     for model, figures in table.items():
-        rows.append([model, *(_number(figures[m].mean, digits) for m, (_, digits) in _LEVELS.items())])
+        rows.append([model, *(_number(figures[m.name].mean, m.digits) for m in _LEVELS)])
     return rows
 
 
