@@ -98,6 +98,16 @@ class Views:
         """(V,) min(watch, duration) in seconds, what watch-time errors are measured against."""
         return np.minimum(self.watch_ms, self.duration_ms) / 1000.0
 
+    @property
+    def picture_watch_s(self) -> npt.NDArray[np.float64]:
+        """(V,) the same on the scale of ``picture_s``, which a completed view reaches exactly."""
+        return np.where(self.completed, self.picture_s, np.minimum(self.watch_s, self.picture_s))
+
+    @property
+    def replayed(self) -> npt.NDArray[np.bool_]:
+        """(V,) whether it was watched longer than the video lasts."""
+        return self.watch_ms > self.duration_ms
+
     def unchanged(self, later: Views) -> int:
         """How many of the first views ``later`` has as well, over the same id tables or ones that have grown."""
         n = min(len(self), len(later))
