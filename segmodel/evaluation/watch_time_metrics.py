@@ -23,8 +23,10 @@ class WatchTimes:
 
     Attributes
     ----------
-    expected_s, watch_s : float64
-        Predicted, and min(watch, duration).
+    expected_s, median_s, rank : float64
+        Predicted: mean, median, and mean rank among the training views' watch times, 0 .. 1.
+    watch_s : float64
+        min(watch, duration).
     crps_s : float64
         Continuous ranked probability score of the predicted distribution.
     under_10, under_50, under_90 : float64
@@ -34,6 +36,8 @@ class WatchTimes:
     """
 
     expected_s: Float64
+    median_s: Float64
+    rank: Float64
     watch_s: Float64
     crps_s: Float64
     under_10: Float64
@@ -62,11 +66,15 @@ def within_users(times: WatchTimes) -> Float64:
     return found
 
 
+RANK_XAUC = Metric("rank_xauc", "XAUC of rank", 4, "more", lambda t: concordance(t.rank, t.watch_s))
+"""The same of the expected rank, which is the better order where a system's distribution is right."""
+
 XAUC = Metric("xauc", "XAUC", 4, "more", lambda t: concordance(t.expected_s, t.watch_s))
 """Share of the pairs of views that the expected watch time puts in order; of a set of views, not of one."""
 
 WATCH_METRICS: Mapping[str, Metric] = registry(
     Metric("mae_s", "MAE", 3, "less", lambda t: np.abs(t.expected_s - t.watch_s), "s"),
+    Metric("median_mae_s", "MAE of median", 3, "less", lambda t: np.abs(t.median_s - t.watch_s), "s"),
     Metric("xgauc", "XGAUC", 4, "more", within_users),
     Metric("crps_s", "CRPS", 3, "less", lambda t: t.crps_s, "s"),
     Metric("under_10", "under 10 %", 3, "target", lambda t: t.under_10),
@@ -75,13 +83,29 @@ WATCH_METRICS: Mapping[str, Metric] = registry(
 )
 """Metrics that are means over views: :class:`WatchTimes` -> (B,)."""
 
-ALL_WATCH_METRICS: Mapping[str, Metric] = {"mae_s": WATCH_METRICS["mae_s"], "xauc": XAUC, **WATCH_METRICS}
+POOLED_WATCH_METRICS: Mapping[str, Metric] = registry(XAUC, RANK_XAUC)
+"""Measures that only a set of views has: :class:`WatchTimes` -> float."""
+
+ALL_WATCH_METRICS: Mapping[str, Metric] = {**POOLED_WATCH_METRICS, **WATCH_METRICS}
 
 
-def watch_times(prediction: SkipPrediction, views: Views) -> WatchTimes:
+def population_s(train_views: Views) -> Float64:
+    """(100,) quantiles of the training views' watch times, among which ranks are taken."""
+    found: Float64 = np.quantile(train_views.picture_watch_s, (np.arange(100) + 0.5) / 100)
+    return found
+
+
+def watch_times(prediction: SkipPrediction, views: Views, population: Float64) -> WatchTimes:
     """Hold a prediction of B watched views against how long they were watched.
 
     Views watched longer than the video count as watched to its end.
+
+    Parameters
+    ----------
+    prediction : SkipPrediction
+    views : Views
+    population : float (M,)
+        Watch times in s among which ranks are taken, as of :func:`population_s`.
 
     Raises
     ------
@@ -95,6 +119,8 @@ def watch_times(prediction: SkipPrediction, views: Views) -> WatchTimes:
     distribution, seen = watch_distribution(prediction, views), views.picture_watch_s
     return WatchTimes(
         prediction.expected_watch_s,
+        distribution.quantile_s(0.5),
+        distribution.expected_rank(population),
         views.watch_s,
         distribution.crps_s(seen),
         *(distribution.under(level, seen) for level in LEVELS),
@@ -107,7 +133,7 @@ def summary(times: WatchTimes) -> dict[str, float]:
     found = {}
     for name, metric in ALL_WATCH_METRICS.items():
         value = metric(times)
-        found[name] = float(value) if name == XAUC.name else _mean(value)
+        found[name] = float(value) if name in POOLED_WATCH_METRICS else _mean(value)
     return found
 
 
