@@ -1,7 +1,7 @@
 """CQE: conditional quantile estimation (Lin et al., 2024, arXiv 2407.12223).
 
 The network gives N quantiles that cannot cross, q_i = sum_{j<=i} relu(h_j), at the levels i / (N + 1), learned by the
-pinball loss
+pinball loss (the h_j start around 1 and are in units that spread the first quantiles from 0 to twice the mean)
 
     L = sum_i max(l_i (T - q_i), (l_i - 1) (T - q_i)),
 
@@ -62,13 +62,13 @@ class CQE(WatchTimeModel):
     config: CQEConfig
 
     def learn_scale(self, views: Views) -> Arrays:
-        return {}
+        return {"step": np.array([2.0 * self.targets(views).mean() / self.config.quantiles])}
 
     def outputs(self) -> int:
         return self.config.quantiles
 
     def activate(self, output: Tensor) -> Tensor:
-        return torch.cumsum(torch.relu(output), dim=1)
+        return torch.cumsum(torch.relu(1.0 + output), dim=1) * float(self.scale["step"][0])
 
     def loss(self, output: Tensor, batch: WatchBatch) -> Tensor:
         return pinball_loss(output, batch.target)

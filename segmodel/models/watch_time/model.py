@@ -39,7 +39,6 @@ class WatchTimeConfig:
     members: int = 3
     """Networks whose answers are averaged, as in the default model."""
     epochs: int = 12
-    patience: int = 3
     batch_views: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
@@ -55,8 +54,9 @@ class WatchTimeConfig:
 class WatchTimeModel(SegmentModel):
     """A network, what it minimises, and how its answer becomes a distribution of watch time.
 
-    Watch time is min(watch, duration): a view that was watched longer counts as watched to the end. The epoch with the
-    least loss on validation views is kept.
+    Watch time is min(watch, duration): a view that was watched longer counts as watched to the end. All epochs
+    run, as in the default model, so that the learning rate comes down; the one with the least loss on validation views
+    is kept.
     """
 
     Config = WatchTimeConfig
@@ -112,7 +112,7 @@ class WatchTimeModel(SegmentModel):
             c.learning_rate,
             c.weight_decay,
             clip_norm=1.0,
-            patience=c.patience,
+            patience=c.epochs,
             early_stopping=held is not None,
             steps_per_epoch=-(-len(train) // c.batch_views),
         )

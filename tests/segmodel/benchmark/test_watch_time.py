@@ -29,7 +29,7 @@ def found(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 def test_what_is_finished_is_not_done_again(store: Path, found: tuple[Path, WatchFound]) -> None:
     lines: list[str] = []
     again = run_watch(make_plan(store, TINY, found[0]), chosen_watch(NAMES), progress=lines.append)
-    assert lines == ["6 of 6 fits are there already", "6 of 6 fits are there already"]
+    assert lines == ["6 of 6 fits are there already", "3 of 3 fits are there already"]
     np.testing.assert_array_equal(again.times["d2q"][1].crps_s, found[1].times["d2q"][1].crps_s)
 
 

@@ -42,8 +42,8 @@ def planted(shuffled: bool) -> Dataset:
 
 
 def answers(name: str, data: Dataset) -> tuple[SkipPrediction, Dataset]:
-    split = temporal_split(data.views)
-    model = make_model(name, {"members": 1, "width": 32, "epochs": 8, "folds": 4})
+    split = temporal_split(data.views, 0.6)
+    model = make_model(name, {"members": 1, "width": 64, "epochs": 15, "folds": 4, "batch_views": 64})
     model.fit(data, split, FitRun(seed=1))
     test = data.take(split.test)
     return model.predict(test), test
@@ -66,7 +66,7 @@ def test_a_planted_signal_is_found(name: str, signal: Dataset) -> None:
     assert measured["median_mae_s"] < 0.6 * chance
     assert measured["crps_s"] < 0.45 * chance
     for level in (10, 50, 90):
-        assert measured[f"under_{level}"] == pytest.approx(level / 100, abs=0.12)
+        assert measured[f"under_{level}"] == pytest.approx(level / 100, abs=0.15)
     # The slots tell the same story as the finer distribution.
     own = watch_distribution(found, views)
     np.testing.assert_allclose(own.completion, found.completion, atol=1e-6)
@@ -81,8 +81,8 @@ def test_nothing_is_found_where_users_are_shuffled(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["wlr", "tpm", "cread", "cqe"])
 def test_seconds_can_be_learned_as_well(name: str, signal: Dataset) -> None:
-    split = temporal_split(signal.views)
-    settings = {"members": 1, "width": 32, "epochs": 8, "folds": 4, "target": "seconds"}
+    split = temporal_split(signal.views, 0.6)
+    settings = {"members": 1, "width": 64, "epochs": 15, "folds": 4, "batch_views": 64, "target": "seconds"}
     model = make_model(name, settings)
     model.fit(signal, split, FitRun(seed=1))
     test = signal.take(split.test)
