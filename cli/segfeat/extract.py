@@ -11,9 +11,12 @@ import click
 from segfeat.decode import DECODERS
 from segfeat.encoders import PRESETS
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
+from segfeat.words import DEFAULT_WORDS
+from segmodel.countdown import clock
 
 from ..run import FAILED, FINISHED, PARTLY_FAILED
-from .progress import ProgressLine, clock, plural
+from ..units import UNIT
+from .progress import ProgressLine, plural
 
 if TYPE_CHECKING:
     from segfeat.extraction import ExtractSummary
@@ -30,8 +33,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--visual", metavar="SPEC", help="open_clip:MODEL[@TAG-or-path], offline:color-texture or none.")
 @click.option("--audio", metavar="SPEC", help="torchaudio:BUNDLE[@path], offline:logmel or none.")
 @click.option("--text", metavar="SPEC", help="sentence-transformers:NAME-or-path, offline:hashing or none.")
+@click.option("--words", metavar="SOURCES", default=",".join(DEFAULT_WORDS), show_default=True,
+              help="Where words come from, separated by commas: title, subtitles, speech:faster-whisper:NAME-or-path, "
+                   "speech:pocketsphinx, screen:rapidocr; or none.")  # fmt: skip
+@click.option("--subtitle-encoding", default="auto", show_default=True, metavar="NAME", help="Of .srt and .vtt files.")
 @click.option("--metadata", type=_PATH, help="CSV with video_id or path, title and more text columns.")
 @click.option("--interactions", type=_PATH, multiple=True, help="Watch log (CSV, CSV.gz, Parquet) for the store.")
+@UNIT
 @click.option("--segment-seconds", default=SEGMENT_S, show_default=True, help="Segment length.")
 @click.option("--frames-per-segment", default=1, show_default=True, help="Pictures whose features are averaged.")
 @click.option("--frame-position", type=click.Choice(FRAME_POSITIONS), help="Where they lie.  [default: middle]")
@@ -53,6 +61,7 @@ def extract(
     out: Path,
     list_file: Path | None,
     interactions: tuple[Path, ...],
+    units: tuple[str, ...],
     segment_seconds: float,
     video_timeout: float,
     strict: bool,
@@ -77,6 +86,7 @@ def extract(
         paths,
         out,
         interactions=list(interactions) or None,
+        unit=units,
         segment_s=segment_seconds,
         video_timeout_s=video_timeout,
         **options,
@@ -89,6 +99,8 @@ def extract(
     if dry_run:
         click.echo(_foreseen(foreseen))
         return FINISHED
+    if summary.log and summary.log.warning:
+        click.echo(f"warning: {summary.log.warning}", err=True)
     if not quiet:
         click.echo(_readable(summary))
     failed = sum(summary.progress.failures.values())
@@ -114,6 +126,8 @@ def _readable(summary: ExtractSummary) -> str:
         lines.append(f"failed     {plural(failed, 'file')}: {reasons}")
     if summary.titled:
         lines.append(f"titles     {plural(summary.titled, 'video')}")
+    if summary.log:
+        lines.append(f"log        {summary.log}")
     lines += [f"failed     folder {path}: {reason}" for path, reason in summary.unlisted.items()]
     if summary.ignored:
         lines.append(_left_alone(summary.ignored))

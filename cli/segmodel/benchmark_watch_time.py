@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from .benchmark_options import Spending, runs_benchmark, say
+from ..printer import Printer, prints
+from .benchmark_options import Spending, runs_benchmark
 from .options import FILE
 
 
@@ -15,12 +16,13 @@ from .options import FILE
 @click.argument("store", type=FILE)
 @click.option("--systems", default="all", show_default=True, metavar="LIST", help="all, or names; see the tables.")
 @runs_benchmark
-def watch_time(store: Path, systems: str, spending: Spending) -> None:
+@prints
+def watch_time(store: Path, systems: str, spending: Spending, printer: Printer) -> None:
     """Predict watch time with the methods of its own field, beside the default model.
 
     MAE, XAUC, XGAUC (within users), CRPS, and the calibration of the 10, 50 and 90 % quantiles, by the video's length.
     Each system gets the same number of trials, judged by CRPS on validation views; the best one's settings are fitted
-    with every seed. Budget "small": 2 trials, 2 seeds, at most 10 epochs; "default": 8, 3 and 60. An interrupted
+    with every seed. Budget "small": 2 trials, 2 seeds, at most 10 epochs; "default": 16, 3 and 400. An interrupted
     command goes on where it was.
 
     \b
@@ -34,7 +36,8 @@ def watch_time(store: Path, systems: str, spending: Spending) -> None:
 
     picked, out = chosen_watch(systems), spending.out
     plan = make_plan(store, replace(BUDGETS[spending.budget], **spending.given), out, spending.options, spending.device)
-    tables = watch_tables(picked, run_watch(plan, picked, spending.jobs, say))
+    tables = watch_tables(picked, run_watch(plan, picked, spending.jobs, printer.progress))
     tables.write(out)
-    click.echo(tables.markdown(), nl=False)
-    click.echo(f"\n-> {out}/watch-time.md, .json")
+    printer.text(tables.markdown().rstrip())
+    printer.result(**tables.to_json())
+    printer.text(f"\n-> {out}/watch-time.md, .json")

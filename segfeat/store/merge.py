@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
-from segfeat.store import hdf5
+from segfeat.store import hdf5, words
+from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import finish
-from segfeat.types import Int64, StoreHeader
+from segfeat.types import Attribute, Int64, StoreHeader, Users
 
-Runs = list[tuple[int, int]]
+Runs = Sequence[tuple[int, int]]
 """Half-open ranges of rows, ascending."""
 
 
@@ -36,6 +38,7 @@ def merge_stores(
     interactions: Interactions | None = None,
     header: StoreHeader | None = None,
     root: str = "",
+    users: Users | None = None,
 ) -> None:
     """Concatenate stores with equal headers into a new one, in bounded memory and with one part open at a time.
 
@@ -51,6 +54,8 @@ def merge_stores(
         Needed where ``parts`` is empty; otherwise the first part's.
     root : str
         The folder that the paths of the result are relative to.
+    users : Users, optional
+        The user table of the result; otherwise that of all parts.
 
     Raises
     ------
@@ -81,7 +86,9 @@ def merge_stores(
             with h5py.File(outline.part.path, "r") as source:
                 _append(source, file, outline, at)
         failures = [failure for outline in outlines for failure in outline.failures]
-        finish(file, header, failures, interactions, root)
+        if users is None:
+            users = reduce(Users.joined, (outline.users for outline in outlines), Users())
+        finish(file, header, failures, interactions, root, users)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +103,9 @@ class _Outline:
     pictures: int
     problems: bool
     failures: tuple[Failure, ...]
+    attributes: Mapping[str, Attribute]
+    users: Users
+    words: dict[str, Int64]
 
 
 def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
@@ -113,6 +123,9 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
         file["segments/frame_time_s"].shape[1] if videos else 0,
         bool((store.problems[keep] != "").any()),
         tuple(f for f in store.failures if f.path not in part.without),
+        {name: attribute.take(np.flatnonzero(keep)) for name, attribute in store.video_attributes.items()},
+        store.users,
+        words.sizes(file, segments),
     )
 
 
@@ -145,6 +158,18 @@ def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline
     for name, (shape, dtype) in layout.items():
         hdf5.create(file, name, shape, dtype)
     file["videos/offset"][...] = np.concatenate([[0], np.cumsum(sizes)])
+    words.layout(file, [o.words for o in outlines], [int(o.sizes.sum()) for o in outlines])
+    for name, values in attribute_columns("videos", _attributes(outlines)).items():
+        hdf5.create(file, name, values.shape, values.dtype)[...] = values
+
+
+def _attributes(outlines: Sequence[_Outline]) -> dict[str, Attribute]:
+    """The attributes of all parts; a part that lacks one has videos without a category."""
+    found = {}
+    for name in dict.fromkeys(name for o in outlines for name in o.attributes):
+        parts = [o.attributes[name] if name in o.attributes else Attribute.of([()] * len(o.sizes)) for o in outlines]
+        found[name] = Attribute.joined(parts)
+    return found
 
 
 def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict[str, int]) -> None:
@@ -168,6 +193,8 @@ def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict
         blobs = [(int(ends[a]), int(ends[b])) for a, b in outline.segments]
         _copy(source["thumbnails/data"], target["thumbnails/data"], blobs, at["thumbnails"], hdf5.COPY_ROWS * 64)
         at["thumbnails"] += int(outline.thumbnail_sizes.sum())
+    for name, lines, first in words.rows(source, target, outline.segments, at["segments"]):
+        _copy(source[name], target[name], lines, first)
     at["videos"] += len(outline.sizes)
     at["segments"] += n
 

@@ -1,37 +1,4 @@
-"""The feature store: one HDF5 file, flat and ragged. This docstring is the format specification, version 1.
-
-V videos, T segments of all videos one after another, F pictures a segment, D feature dimensions. Every numeric dataset
-is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.get_offset()``; strings are UTF-8.
-
-======================================  ==============  ==============================================================
-``/videos/id``                          str (V,)        unique
-``/videos/path``                        str (V,)        relative to the scanned root; empty where there is no raw video
-``/videos/title``                       str (V,)        from the metadata; empty where there is none
-``/videos/duration_s``                  f64 (V,)        length of the picture
-``/videos/offset``                      i64 (V+1,)      segments of video v are rows offset[v] .. offset[v+1]-1
-``/videos/status``                      str (V,)        ``ok`` or ``partial`` (some of it could not be decoded)
-``/videos/problems``                    str (V,)        optional: what could not be read of partial ones, in words
-``/videos/decoder``                     str (V,)        who decoded it; empty where nobody did
-``/videos/size_bytes``, ``mtime_ns``    i64 (V,)        of the source file when read; 0 where there is none
-``/segments/span_s``                    f64 (T, 2)      half-open, tile [0, duration)
-``/segments/frame_time_s``              f64 (T, F)      presentation times of the pictures used, NaN where none
-``/segments/text``                      str (T,)        title and subtitles
-``/features/<modality>``                f16 (T, D)      ``visual``, ``audio``, ``text``; attributes: the EncoderSpec
-``/valid/<modality>``                   bool (T,)       False: the segment has no such material, features are zeros
-``/thumbnails/offset``, ``data``        i64 (T+1,), u8  optional: one small WebP per segment
-``/failures/path, code, message``       str (N,)        one row per file that gave no video; code from FAILURE_CODES
-``/failures/size_bytes``, ``mtime_ns``  i64 (N,)
-``/interactions/user_id``, ``video_id`` str             optional: the watch log's id tables ...
-``/interactions/user``, ``video``       i32 (N,)        ... its codes into them ...
-``/interactions/time_ms, watch_ms,      i64 (N,)        ... and its integers; 0 = unknown
-duration_ms``
-======================================  ==============  ==============================================================
-
-File attributes: ``format`` = "segfeat", ``format_version``, ``segment_s``, ``parameters`` (JSON: everything else that
-decides the content), ``content_hash`` (SHA-256 over all datasets and specs: equal hashes mean equal content), ``root``
-(the folder that paths are relative to, as an absolute path; not part of the content, empty where there is none).
-A file is written once under a temporary name and renamed; it is never changed in place.
-"""
+"""Reading a feature store; :mod:`segfeat.store.format` specifies the file."""
 
 from __future__ import annotations
 
@@ -48,12 +15,23 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.failures import Failure
-from segfeat.interactions import Interactions
-from segfeat.types import MODALITIES, Bool, EncoderSpec, Float32, Float64, Int64, StoreHeader, VideoFeatures
-
-FORMAT_VERSION = 1
-
-VIDEO_STATUS = ("ok", "partial")
+from segfeat.interactions import Categories, Interactions
+from segfeat.store import words
+from segfeat.store.attributes import read_attributes
+from segfeat.store.format import FORMAT_VERSION
+from segfeat.store.hdf5 import text
+from segfeat.types import (
+    MODALITIES,
+    Attribute,
+    Bool,
+    EncoderSpec,
+    Float32,
+    Float64,
+    Int64,
+    StoreHeader,
+    Users,
+    VideoFeatures,
+)
 
 
 class FeatureStore:
@@ -135,22 +113,29 @@ class FeatureStore:
             spans_s=segments["span_s"][part],
             features={m: np.array(self.features(m)[part]) for m in self.encoders},
             valid={m: self.valid(m)[part] for m in self.encoders},
-            path=_text(videos["path"])[row],
-            title=_text(videos["title"])[row],
-            status=_text(videos["status"])[row],
-            decoder=_text(videos["decoder"])[row],
+            path=text(videos["path"])[row],
+            title=text(videos["title"])[row],
+            status=text(videos["status"])[row],
+            decoder=text(videos["decoder"])[row],
             frame_time_s=segments["frame_time_s"][part],
-            segment_text=tuple(_text(segments["text"])[part]),
+            segment_text=tuple(text(segments["text"])[part]),
             thumbnails=thumbnails,
             size_bytes=int(videos["size_bytes"][row]),
             mtime_ns=int(videos["mtime_ns"][row]),
-            problems=_text(videos["problems"])[row] if "problems" in videos else "",
+            problems=text(videos["problems"])[row] if "problems" in videos else "",
+            attributes={name: attribute[row] for name, attribute in self.video_attributes.items()},
+            words=words.read(self._file, part.start, part.stop),
         )
 
     @cached_property
     def rows(self) -> dict[str, int]:
         """Where each video id stands in ``/videos``."""
         return {v: i for i, v in enumerate(self.video_ids.tolist())}
+
+    @cached_property
+    def duration_ms(self) -> dict[str, int]:
+        """Length of each video in whole milliseconds, by its id."""
+        return {v: round(s * 1000) for v, s in zip(self, self.duration_s.tolist(), strict=True)}
 
     @property
     def segment_total(self) -> int:
@@ -198,6 +183,11 @@ class FeatureStore:
     def segment_text(self) -> npt.NDArray[np.object_]:
         """(T,) title and subtitles of each segment; empty where there are none."""
         return self._strings("segments/text")
+
+    @cached_property
+    def word_counts(self) -> Mapping[str, Int64]:
+        """(T,) lines of each segment by the source of words; sources that were not read are absent."""
+        return {kind: words.counts(self._file, kind) for kind in words.kinds(self._file)}
 
     @cached_property
     def source_stat(self) -> Int64:
@@ -261,10 +251,27 @@ class FeatureStore:
         return values, valid
 
     @cached_property
+    def video_attributes(self) -> Mapping[str, Attribute]:
+        """Categorical attributes of the videos (V rows each) by name: author, tags, music."""
+        return read_attributes(self._file, "videos")
+
+    @cached_property
+    def users(self) -> Users:
+        """What is known about users besides their views; without users where there is nothing."""
+        if "users" not in self._file:
+            return Users()
+        return Users(self._strings("users/id"), read_attributes(self._file, "users"))
+
+    @property
+    def user_attributes(self) -> Mapping[str, Attribute]:
+        """Categorical attributes of ``users.ids`` by name."""
+        return self.users.attributes
+
+    @cached_property
     def failures(self) -> tuple[Failure, ...]:
         """The files that gave no video."""
         group = self._file["failures"]
-        columns = [_text(group[name])[:] for name in ("path", "code", "message")]
+        columns = [text(group[name])[:] for name in ("path", "code", "message")]
         numbers = [group[name][:].tolist() for name in ("size_bytes", "mtime_ns")]
         return tuple(Failure(*row) for row in zip(*columns, *numbers, strict=True))
 
@@ -275,7 +282,12 @@ class FeatureStore:
             return None
         group = self._file["interactions"]
         columns = [group[name][:] for name in ("user", "video", "time_ms", "watch_ms", "duration_ms")]
-        return Interactions(self._strings("interactions/user_id"), self._strings("interactions/video_id"), *columns)
+        context = {
+            name: Categories(column["codes"][:], text(column["names"])[:])
+            for name, column in group.get("context", {}).items()
+        }
+        users, videos = self._strings("interactions/user_id"), self._strings("interactions/video_id")
+        return Interactions(users, videos, *columns, context=context)  # type: ignore[misc]  # five columns
 
     def _read_header(self) -> StoreHeader:
         attributes = self._file.attrs
@@ -299,7 +311,7 @@ class FeatureStore:
             raise ValueError(f"{self.path}: no {modality} features; it has {', '.join(self.encoders) or 'none'}")
 
     def _strings(self, name: str) -> npt.NDArray[np.object_]:
-        return np.asarray(_text(self._file[name])[:], dtype=object)
+        return np.asarray(text(self._file[name])[:], dtype=object)
 
     def _mapped(self, name: str) -> npt.NDArray[Any]:
         dataset = self._file[name]
@@ -307,11 +319,6 @@ class FeatureStore:
         if offset is None:  # empty, or written by somebody who chunked it: right all the same, only slower
             return np.asarray(dataset[:])
         return np.memmap(self.path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
-
-
-def _text(dataset: h5py.Dataset) -> Any:
-    """A string dataset to be indexed for ``str``; file names that are no UTF-8 come back as Python spells them."""
-    return dataset.asstr("utf-8", "surrogateescape")
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -12,13 +11,14 @@ import numpy as np
 
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, with_seeds
-from segmodel.benchmark.plan import Opened, Plan, open_views
+from segmodel.benchmark.plan import BenchmarkPlan, open_plan
 from segmodel.benchmark.systems import CONTENT, System
 from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
 from segmodel.data.views import Views
 from segmodel.evaluation.watch_time_metrics import WatchTimes, population_s, watch_times
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
+from segmodel.runs.data import RunData
 
 WATCH_SYSTEMS: Mapping[str, System] = {
     system.name: system
@@ -47,6 +47,10 @@ def chosen_watch(text: str) -> tuple[System, ...]:
         unknown = ", ".join(n for n in names if n not in WATCH_SYSTEMS) or "none"
         raise ValueError(f"unknown system {unknown}; valid are all, {', '.join(WATCH_SYSTEMS)}")
     return tuple(s for s in WATCH_SYSTEMS.values() if s.name in names)
+
+
+CRITERION = "crps_s"
+"""What settings are chosen by, on validation views."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +83,10 @@ class WatchFound:
 class WatchBench(Bench):
     """Fits systems and measures their watch times."""
 
-    def fit(self, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self, run_data: RunData, cell: Cell) -> Outcome:
         """Fit a system; the outcome holds what it says of the test views. Trials are judged by CRPS."""
         began = time.process_time()
-        data, split = opened.data, opened.split
+        data, split = run_data.dataset, run_data.split
         population = population_s(data.views.take(split.train))
         try:
             model = make_model(cell.model, cell.settings)
@@ -91,20 +95,20 @@ class WatchBench(Bench):
             judged = watch_times(model.predict(valid), valid.views, population)
             found = watch_times(model.predict(test), test.views, population)
         except ValueError as error:
-            return Outcome(-math.inf, time.process_time() - began, failure=str(error))
+            return Outcome({}, time.process_time() - began, failure=str(error))
         arrays = {f.name: np.asarray(getattr(found, f.name)) for f in fields(WatchTimes)}
-        return Outcome(-float(judged.crps_s.mean()), time.process_time() - began, arrays)
+        return Outcome({CRITERION: -float(judged.crps_s.mean())}, time.process_time() - began, arrays)
 
     def tells(self, cell: Cell, outcome: Outcome) -> str:
-        return f"validation CRPS {-outcome.valid:.4f} s"
+        return f"validation CRPS {-outcome.valid[CRITERION]:.4f} s"
 
 
-def run_watch(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> WatchFound:
+def run_watch(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> WatchFound:
     """Fit what is not yet fitted, and gather everything.
 
     Parameters
     ----------
-    plan : Plan
+    plan : BenchmarkPlan
     systems : sequence of System
     jobs : int
         Fits at a time, each in a process of its own; 1 stays in this one.
@@ -116,26 +120,26 @@ def run_watch(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pr
     ValueError
         If there is nothing to train, validate or test on.
     """
-    opened = open_views(plan.config)
-    bench, here = WatchBench(plan), opened.here
+    run_data = open_plan(plan.config)
+    bench, here = WatchBench(plan), run_data.modalities
     absent = {s.name: reason for s in systems if (reason := s.lacks(here))}
     # Cells of other benchmarks may lie in the same folder.
-    identity = {**plan.identity(opened.facts), "measured": "watch time"}
+    identity = {**plan.identity(run_data.summary), "measured": "watch time"}
     tried = {
         s.name: [Cell(s.name, s.model, plan.settings(s, here, t), 0, identity) for t in trials(s.model, plan.budget)]
         for s in systems
         if s.name not in absent
     }
-    outcomes = compute(bench, opened, [c for cells in tried.values() for c in cells], jobs, progress)
+    outcomes = compute(bench, run_data, [c for cells in tried.values() for c in cells], jobs, progress)
     best: dict[str, Cell] = {}
     for name, cells in tried.items():
-        cell = best_trial(cells, outcomes)
+        cell = best_trial(cells, outcomes, CRITERION)
         if failure := outcomes[cell.fingerprint].failure:
             absent[name] = failure
         else:
             best[name] = cell
     seeds = {name: with_seeds(cell, plan.budget.seeds) for name, cell in best.items()}
-    outcomes |= compute(bench, opened, [c for cells in seeds.values() for c in cells[1:]], jobs, progress)
+    outcomes |= compute(bench, run_data, [c for cells in seeds.values() for c in cells[1:]], jobs, progress)
     times = {
         name: [WatchTimes(**outcomes[c.fingerprint].arrays) for c in cells if not outcomes[c.fingerprint].failure]
         for name, cells in seeds.items()
@@ -145,4 +149,5 @@ def run_watch(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pr
         for n, cells in tried.items()
     }
     settings = {n: c.settings for n, c in best.items()}
-    return WatchFound(opened.data.views.take(opened.split.test), times, settings, absent, seconds, opened.facts)
+    test = run_data.dataset.views.take(run_data.split.test)
+    return WatchFound(test, times, settings, absent, seconds, run_data.summary)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from segmodel.evaluation.bootstrap import Interval
+from segmodel.evaluation.bootstrap import ROUGH_USERS, Interval, holm
 from segmodel.evaluation.comparison import Comparison, Figure
 from segmodel.evaluation.view_metrics import ALL_METRICS, METRICS
 
@@ -15,6 +15,8 @@ HEADLINES = tuple(METRICS[name] for name in ("nll", "paper_ndcg@5", "masked_ndcg
 
 _LEVELS = tuple(m for m in ALL_METRICS.values() if m not in HEADLINES)
 """Means that a second table shows; AUC and ECE are of P(completes), "first" of P(leaves first)."""
+
+SIGNIFICANT = 0.05
 
 _GROUPS = ("all", "cold video", "cold user")
 
@@ -33,7 +35,7 @@ def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = Non
             views = "all views" if group == "all" else f"views of {group}s"
             blocks.append(
                 f"**{cut}, {views}** ({count.views:,} of {count.users:,} users). Δ is the difference to "
-                f"{comparison.reference} with its 95 % interval over users; * where that leaves zero out."
+                f"{comparison.reference} with its 95 % interval over {_resampled(table)}; {STARS}.{rough(count.users)}"
             )
             blocks.append(_aligned(_differences(table)))
             if group == "all":
@@ -44,10 +46,18 @@ def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = Non
 def _differences(table: Table) -> list[list[str]]:
     shown = [m for m in HEADLINES if any(f[m.name].views for f in table.values())]
     rows = [["model", *(cell for m in shown for cell in (m.full_title, f"Δ {m.full_title}"))]]
+    together = iter(holm([figures[m.name].p for figures in table.values() for m in shown]))
     for model, figures in table.items():
         found = [figures[m.name] for m in shown]
-        rows.append([model, *(cell for figure in found for cell in (_mean(figure, 4), _difference(figure)))])
+        cells = [(_mean(f, 4), _difference(f, next(together))) for f in found]
+        rows.append([model, *(text for pair in cells for text in pair)])
     return rows
+
+
+def _resampled(table: Table) -> str:
+    """What the intervals of a table carry."""
+    seeds = max(f.seeds for figures in table.values() for f in figures.values())
+    return "users and seeds" if seeds > 1 else "users (one training each: without training noise)"
 
 
 def _levels(table: Table) -> list[list[str]]:
@@ -80,11 +90,14 @@ def _mean(figure: Figure, digits: int) -> str:
     return _number(figure.mean, digits) + spread
 
 
-def _difference(figure: Figure) -> str:
+def _difference(figure: Figure, together: float) -> str:
     if math.isnan(figure.difference):
         return "–"
-    star = "*" if Interval(figure.difference, figure.low, figure.high).clear else " "
-    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]{star}"
+    return f"{_interval(figure)}{star(figure, together):2}"
+
+
+def _interval(figure: Figure) -> str:
+    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]"
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
@@ -100,16 +113,28 @@ def mean(figure: Figure) -> str:
     return f"{figure.mean:.4f}" + (f" ± {figure.std:.4f}" if figure.std > 0 else "")
 
 
-def star(figure: Figure) -> str:
-    """A star where the interval of the difference to the reference leaves zero out."""
-    return "*" if Interval(figure.difference, figure.low, figure.high).clear else ""
+STARS = "* where that leaves zero out, ** where it still does among all differences of the table (Holm, 5 %)"
+"""What :func:`star` means."""
 
 
-def gap(figure: Figure) -> str:
-    """Difference to the reference with its interval."""
-    if math.isnan(figure.difference):
-        return "–"
-    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]{star(figure)}"
+def star(figure: Figure, together: float = math.nan) -> str:
+    """A star where the interval of the difference to the reference leaves zero out.
+
+    Two where that holds for all differences of a table together: ``together`` is the p-value after Holm's adjustment.
+    """
+    if not Interval(figure.difference, figure.low, figure.high).clear:
+        return ""
+    return "**" if together < SIGNIFICANT else "*"
+
+
+def gap(figure: Figure, together: float = math.nan) -> str:
+    """Difference to the reference with its interval, and :func:`star`."""
+    return "–" if math.isnan(figure.difference) else _interval(figure) + star(figure, together)
+
+
+def rough(users: int) -> str:
+    """A warning where an interval stands on few users; else empty."""
+    return f" Fewer than {ROUGH_USERS} users: the interval is rough." if users < ROUGH_USERS else ""
 
 
 def plain_settings(settings: Mapping[str, Any] | None, left_out: Collection[str] = ()) -> str:

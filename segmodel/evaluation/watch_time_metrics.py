@@ -14,8 +14,6 @@ from segmodel.evaluation.metric import Metric, registry
 from segmodel.evaluation.metrics import concordance
 from segmodel.prediction import SkipPrediction, watch_distribution
 
-LEVELS = (0.1, 0.5, 0.9)
-
 
 @dataclass(frozen=True, eq=False)
 class WatchTimes:
@@ -50,7 +48,7 @@ class WatchTimes:
 
     def take(self, keep: Bool | npt.NDArray[np.int64]) -> WatchTimes:
         """Some of the views."""
-        return WatchTimes(*(getattr(self, f.name)[keep] for f in fields(self)))
+        return WatchTimes(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
 def within_users(times: WatchTimes) -> Float64:
@@ -123,8 +121,10 @@ def watch_times(prediction: SkipPrediction, views: Views, population: Float64) -
         distribution.expected_rank(population),
         views.watch_s,
         distribution.crps_s(seen),
-        *(distribution.under(level, seen) for level in LEVELS),
-        user=views.user.astype(np.int64),
+        distribution.under(0.1, seen),
+        distribution.under(0.5, seen),
+        distribution.under(0.9, seen),
+        views.user.astype(np.int64),
     )
 
 

@@ -106,15 +106,17 @@ class WatchTimeModel(SegmentModel):
         self.scale = self.learn_scale(train.views)
         target, group = self.targets(train.views), self.groups(train.views)
         held = self._batch_of(valid) if len(valid) else None
+        steps = -(-len(train) // c.batch_views)
         schedule = Schedule(
             c.epochs,
             c.batch_views,
             c.learning_rate,
             c.weight_decay,
             clip_norm=1.0,
-            patience=c.epochs,
+            # Never before the schedule ends.
+            patience_updates=steps * (c.epochs + 1),
             early_stopping=held is not None,
-            steps_per_epoch=-(-len(train) // c.batch_views),
+            steps_per_epoch=steps,
         )
 
         def batches(generator: np.random.Generator) -> Iterator[WatchBatch]:

@@ -15,7 +15,7 @@ from segmodel.benchmark.watch_time import WatchFound, chosen_watch, run_watch
 from segmodel.benchmark.watch_time_table import paired_interval, watch_tables
 from segmodel.evaluation.watch_time_metrics import ALL_WATCH_METRICS, WatchTimes
 
-TINY = Budget(trials=2, seeds=2, epochs=1, patience=1)
+TINY = Budget(trials=2, seeds=2, epochs=1, patience_updates=1)
 
 NAMES = "duration-position,duration-user-position,d2q,hazard-all"
 
