@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -123,9 +123,9 @@ def _name_the_nameless() -> None:
     """
 
     def missing(kinds: type[Type], value: object) -> Type:
-        nameless: Type = object.__new__(kinds)  # type: ignore[assignment]
+        nameless: Any = object.__new__(kinds)
         nameless._name_, nameless._value_ = f"NAMELESS_{value}", value
-        return nameless
+        return cast(Type, nameless)
 
     if "_missing_" not in Type.__dict__:
         Type._missing_ = classmethod(missing)  # type: ignore[assignment]
