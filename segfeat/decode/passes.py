@@ -140,6 +140,8 @@ def plain_pass(
             if frame.is_corrupt:
                 damage.note("picture that decodes only in part")
             stamp = frame.dts if start is not None or frame.pts is None else frame.pts
+            if stamp is not None and start is not None and stamp > latest > start:
+                nominal = stamp - latest  # what the decoder holds back at the end goes on at this pace
             latest = stamp if stamp is not None else latest + nominal
             yield latest, frame
 
