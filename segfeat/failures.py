@@ -12,6 +12,7 @@ FAILURE_CODES: Mapping[str, str] = {
     "not_a_video": "no container format is recognised, or its header is missing or broken",
     "no_video_stream": "the file opens but has no moving picture (sound only, or a cover image)",
     "unsupported_codec": "no decoder for the video stream's codec",
+    "encrypted": "the pictures are encrypted, and the key is not here",
     "broken_timestamps": "the timestamps make no sense: hours between pictures",
     "no_frames": "the video stream has no picture that can be decoded",
     "no_duration": "no usable timestamps",

@@ -29,13 +29,14 @@ DECODERS: dict[str, str] = {
 """Names of decoders to ``module:class``; ``auto`` is PyAV, the one that reads every file right."""
 
 
-def open_video(path: str | Path, decoder: str = "auto") -> VideoReader:
+def open_video(path: str | Path, decoder: str = "auto", pictures_only: bool = False) -> VideoReader:
     """Open a video file for reading.
 
     Parameters
     ----------
     path : path of a local file
     decoder : name in `DECODERS`
+    pictures_only : whether sound and embedded words are left alone, as if there were none
 
     Raises
     ------
@@ -47,7 +48,7 @@ def open_video(path: str | Path, decoder: str = "auto") -> VideoReader:
     if decoder not in DECODERS:
         raise ValueError(f"unknown decoder {decoder!r}; valid are {', '.join(DECODERS)}")
     module, _, name = DECODERS[decoder].partition(":")
-    reader: VideoReader = getattr(import_module(module), name)(Path(path))
+    reader: VideoReader = getattr(import_module(module), name)(Path(path), pictures_only)
     return reader
 
 

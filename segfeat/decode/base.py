@@ -45,7 +45,8 @@ class MediaInfo:
     Attributes
     ----------
     duration_s : float
-        End of the last packet of the chosen video stream minus its first presentation timestamp; positive.
+        From the moment the first picture of the chosen video stream comes on screen to the moment the last one leaves
+        it; positive.
     width, height : int
         Of the picture as displayed, after sample aspect ratio and rotation.
     rotation_deg : int

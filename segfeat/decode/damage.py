@@ -10,9 +10,9 @@ class Damage:
         self._counts: dict[str, int] = {}
         self._first: dict[str, str] = {}
 
-    def note(self, kind: str, detail: str = "") -> None:
-        """Record one occurrence of a kind of problem, with the first one's detail kept."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
+    def note(self, kind: str, detail: str = "", count: int = 1) -> None:
+        """Record some occurrences of a kind of problem, with the first one's detail kept."""
+        self._counts[kind] = self._counts.get(kind, 0) + count
         self._first.setdefault(kind, detail)
 
     def lines(self) -> list[str]:

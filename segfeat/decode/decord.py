@@ -33,14 +33,14 @@ class DecordReader:
 
     name = "decord"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pictures_only: bool = False) -> None:
         try:
             import decord
         except ImportError as error:
             raise DecodeError("decoder_missing", f"{path}: decord is not installed; use the decoder auto") from error
         decord.logging.set_level(decord.logging.QUIET)
         self.path = path
-        self._pyav = PyAVReader(path)
+        self._pyav = PyAVReader(path, pictures_only)
         self.info = self._pyav.info
         reason = _stored_reason(self._pyav)
         if not reason:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 
 from segfeat.types import UInt8
@@ -34,6 +35,8 @@ class Display:
         Of the stored picture with square pixels, before it is turned upright.
     transposed, mirror_x, mirror_y : bool
         To set the picture upright: swap its axes, then mirror it left-right and top-bottom.
+    stored : (int, int)
+        Width and height of the decoded picture.
     """
 
     width: int
@@ -41,6 +44,7 @@ class Display:
     transposed: bool = False
     mirror_x: bool = False
     mirror_y: bool = False
+    stored: tuple[int, int] = (0, 0)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,7 +70,7 @@ class Display:
             return self
         other = max(1, round(long * short_side / short))
         width, height = (short_side, other) if self.width <= self.height else (other, short_side)
-        return Display(width, height, self.transposed, self.mirror_x, self.mirror_y)
+        return replace(self, width=width, height=height)
 
     def picture(self, frame: VideoFrame, reformatter: VideoReformatter) -> UInt8:
         """RGB pixels (H, W, 3) of a decoded frame as displayed."""
@@ -93,10 +97,35 @@ def read_display(frame: VideoFrame, sample_aspect: Fraction | None) -> Display:
     # Stretch, as players do, and never below the stored size.
     width = max(1, round(frame.width * max(aspect, Fraction(1))))
     height = max(1, round(frame.height / min(aspect, Fraction(1))))
-    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    stored = (frame.width, frame.height)
+    side_data = _display_matrix(frame)
     if side_data is None:
-        return Display(width, height)
+        return Display(width, height, stored=stored)
     (a, b), (c, d) = np.frombuffer(bytes(side_data), np.int32).reshape(3, 3)[:2, :2].tolist()
     if abs(b) + abs(c) > abs(a) + abs(d):
-        return Display(width, height, transposed=True, mirror_x=c < 0, mirror_y=b < 0)
-    return Display(width, height, mirror_x=a < 0, mirror_y=d < 0)
+        return Display(width, height, transposed=True, mirror_x=c < 0, mirror_y=b < 0, stored=stored)
+    return Display(width, height, mirror_x=a < 0, mirror_y=d < 0, stored=stored)
+
+
+def _display_matrix(frame: VideoFrame) -> Any:
+    """A frame's display matrix; None without one."""
+    _name_the_nameless()
+    try:
+        return frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # what describes a picture must not lose it
+        return None
+
+
+def _name_the_nameless() -> None:
+    """Have PyAV list side data of kinds that are newer than its names for them: it refuses all of it otherwise.
+
+    Such are EXIF and the views of spatial video.
+    """
+
+    def missing(kinds: type[Type], value: object) -> Type:
+        nameless: Any = object.__new__(kinds)
+        nameless._name_, nameless._value_ = f"NAMELESS_{value}", value
+        return cast(Type, nameless)
+
+    if "_missing_" not in Type.__dict__:
+        Type._missing_ = classmethod(missing)  # type: ignore[assignment]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _LENGTH_BYTE = {"h264": 4, "hevc": 21}
 """Byte of an ISO/IEC 14496-15 configuration record whose lowest two bits are the length field's size minus one."""
 
+_FIRST_BOXES = (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"styp")
+_MOST_BOXES = 1000
+
 _SHORT_S = 0.2
 """A stream may differ this much, or by a hundredth, from the length that its header gives: muxers round."""
 
@@ -96,12 +99,48 @@ def shortfall(format_name: str, path: Path) -> str:
     return "" if stated in unknown or held >= stated else f"{stated - held:,} bytes are missing"
 
 
+def track_length(stream: VideoStream, packet_count: int) -> int | None:
+    """Length of a track of mp4 or mov by its header and edit list, in its ticks; None where packets are missing.
+
+    Only the track knows when its last picture leaves: a sample's duration is the step to the next decoding time.
+    """
+    complete = is_indexed(stream) and packet_count >= len(stream.index_entries)
+    return stream.duration if complete and stream.duration else None
+
+
+def is_indexed(stream: VideoStream) -> bool:
+    """Whether the container is an mp4 or mov with one index of all packets, not one a fragment."""
+    return "mov" in stream.container.format.name.split(",") and len(stream.index_entries) > 0
+
+
+def headless(path: Path) -> str:
+    """Why an mp4 or mov file has no beginning and no end, in words; empty where it is none, or has its index."""
+    kinds: list[bytes] = []
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        at = 0
+        while at + 8 <= length and len(kinds) < _MOST_BOXES:
+            file.seek(at)
+            head = file.read(16)
+            size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            if size == 1:
+                size = int.from_bytes(head[8:16], "big")
+            kinds.append(kind)
+            at += size if size >= 8 else length
+    if not kinds or kinds[0] not in _FIRST_BOXES or b"moov" in kinds:
+        return ""
+    return "cut off or still being written: its index (moov) is missing"
+
+
 def length_mismatch(stream: VideoStream, packet_count: int, start_s: float, duration_s: float) -> str:
-    """What the stream's header says about its length where its packets disagree; empty where they agree.
+    """How much less there is than the stream's header says, in words; empty where nothing is missing.
 
     Headers count from the first picture or from the container's zero, so either reading will do. In AVI, FFmpeg cuts
-    the length to what is there, but not the number of pictures.
+    the length to what is there, but not the number of pictures; an mp4's index lists every packet.
     """
+    if is_indexed(stream):
+        listed = len(stream.index_entries)
+        return f"{packet_count} of {listed} pictures" if packet_count < listed else ""
     if stream.container.format.name == "avi" and packet_count < 0.99 * stream.frames - 2:
         return f"{packet_count} of {stream.frames} pictures"
     stated_s = 0.0
@@ -109,8 +148,7 @@ def length_mismatch(stream: VideoStream, packet_count: int, start_s: float, dura
         stated_s = float(stream.duration * stream.time_base)
     elif "DURATION" in stream.metadata:
         stated_s = _clock_s(stream.metadata["DURATION"])
-    off_s = min(abs(stated_s - duration_s), abs(stated_s - duration_s - start_s))
-    if not stated_s or off_s <= max(_SHORT_S, 0.01 * stated_s):
+    if stated_s - duration_s - max(start_s, 0.0) <= max(_SHORT_S, 0.01 * stated_s):
         return ""
     return f"{duration_s:.3f} s of {stated_s:.3f} s"
 

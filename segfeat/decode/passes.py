@@ -119,14 +119,15 @@ def _run(
 
 
 def plain_pass(
-    packets: Iterable[Packet], codec: VideoCodecContext, nominal: int, damage: Damage
+    packets: Iterable[Packet], codec: VideoCodecContext, nominal: int, damage: Damage, start: int | None = None
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Every picture that decodes, in the decoder's order, with its timestamp.
 
     A picture without a presentation timestamp takes the decoding timestamp that set it free, or follows the one before
-    by ``nominal`` ticks. Packets that fail and pictures patched up by the decoder are noted in ``damage``.
+    by ``nominal`` ticks. Where presentation timestamps are guesses, ``start`` is the timestamp of the first picture
+    and every picture is treated so. Packets that fail and pictures patched up by the decoder are noted in ``damage``.
     """
-    latest = -nominal
+    latest = (start or 0) - nominal
     for packet in chain(packets, [None]):
         try:
             frames, complaint = decode(codec, packet)
@@ -138,7 +139,9 @@ def plain_pass(
         for frame in frames:
             if frame.is_corrupt:
                 damage.note("picture that decodes only in part")
-            stamp = frame.pts if frame.pts is not None else frame.dts
+            stamp = frame.dts if start is not None or frame.pts is None else frame.pts
+            if stamp is not None and start is not None and stamp > latest > start:
+                nominal = stamp - latest  # what the decoder holds back at the end goes on at this pace
             latest = stamp if stamp is not None else latest + nominal
             yield latest, frame
 

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from segfeat.decode.base import NEAR_S, SLACK_S, Cue, DecodeError, Frame, MediaInfo
-from segfeat.decode.checksums import broken_checksums
-from segfeat.decode.container import choose_audio, choose_text, choose_video, open_container, packets
+from segfeat.decode.base import NEAR_S, SLACK_S, Cue, Frame
+from segfeat.decode.container import clock_of, open_container, packets
 from segfeat.decode.damage import Damage
 from segfeat.decode.display import Display, read_display
-from segfeat.decode.integrity import adds_up, length_mismatch, matroska_complaints, shortfall, unit_length_size
-from segfeat.decode.packets import read_table
 from segfeat.decode.passes import OffTrack, guided_pass, plain_pass
 from segfeat.decode.sound import read_sound
 from segfeat.decode.strict import strict_codec
 from segfeat.decode.subtitles import read_cues
+from segfeat.decode.survey import Survey, note_missing, survey
 from segfeat.types import Float32, Float64, Int64
 
 if TYPE_CHECKING:
-    from av.packet import Packet
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_FALLBACK_FPS = Fraction(25)
+    from segfeat.decode.clock import Clock
 
-_LONG_S, _SPARSE_S = 6 * 3600.0, 10.0
-"""A video longer than this with fewer pictures than one in ten seconds has damaged timestamps."""
+_MAY_SHOW_NOTHING = {
+    *("vp8", "vp9", "mpeg4", "h263"),
+    *("msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1"),
+}
+"""Codecs with packets that only help others, or say that nothing changed."""
 
 
 class PyAVReader:
@@ -40,46 +39,13 @@ class PyAVReader:
 
     name = "pyav"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pictures_only: bool = False) -> None:
         self.path = path
         self.damage = Damage()
         self._stamps: Int64 | None = None
-        with matroska_complaints(self.damage), open_container(path) as container:
-            stream = choose_video(container, path)
-            audio, text = choose_audio(container), choose_text(container)
-            self._tick = stream.time_base or Fraction(1, 1000)
-            fps = stream.average_rate or stream.guessed_rate or _FALLBACK_FPS
-            self._nominal = max(1, round(1 / (fps * self._tick)))
-            first = _FirstFrame(stream)
-            source = _checked(packets(container, stream, self.damage.note), stream, self.damage)
-            self.table = read_table(first.watch(source), self._nominal)
-            frame = first.frame
-            if frame is None:
-                raise DecodeError("no_frames", f"{path}: no picture of the {stream.name} stream can be decoded")
-            self.display = read_display(frame, stream.sample_aspect_ratio)
-            self._start = self.table.start if self.table.exact else _stamp(frame)
-            duration_s = float(max(1, self.table.end(self._nominal) - self._start) * self._tick)
-            if duration_s > _LONG_S and duration_s > _SPARSE_S * len(self.table.timeline):
-                count = len(self.table.timeline)
-                raise DecodeError("broken_timestamps", f"{path}: {count} pictures in {duration_s / 3600:.0f} hours")
-            self.info = MediaInfo(
-                duration_s=duration_s,
-                width=self.display.size[0],
-                height=self.display.size[1],
-                rotation_deg=self.display.rotation_deg,
-                codec=stream.codec_context.codec.canonical_name,
-                fps=float(fps),
-                has_audio=audio is not None,
-                audio_codec=audio.codec_context.codec.canonical_name if audio else "",
-                audio_sample_rate=audio.sample_rate if audio else 0,
-                has_subtitles=text is not None,
-            )
-            if "matroska" in container.format.name and (count := broken_checksums(path)):
-                self.damage.note("damaged part of the container", f"{count} of its checksums are wrong")
-            if missing := shortfall(container.format.name, path):
-                self.damage.note("the file is shorter than its header says", missing)
-            if mismatch := length_mismatch(stream, len(self.table.pts), float(self._start * self._tick), duration_s):
-                self.damage.note("the picture is not as long as its header says", mismatch)
+        self._survey = survey(path, self.damage, pictures_only)
+        self.info, self.table, self.display = self._survey.info, self._survey.table, self._survey.display
+        self._start, self._tick = self._survey.start, self._survey.tick
 
     @property
     def problems(self) -> list[str]:
@@ -94,8 +60,8 @@ class PyAVReader:
 
     def frames(self, times_s: Sequence[float] | Float64, short_side: int | None = None) -> Iterator[Frame | None]:
         """See `VideoReader.frames`."""
-        times, display = self.request(times_s, short_side)
-        return self._frames(times, _Painter(display, self._start, self._tick))
+        times, _ = self.request(times_s, short_side)
+        return self._frames(times, _Painter(self._survey, short_side))
 
     def request(self, times_s: Sequence[float] | Float64, short_side: int | None) -> tuple[Float64, Display]:
         """Check what `frames` was asked for: the times (K,) and how pictures are to be displayed.
@@ -114,7 +80,8 @@ class PyAVReader:
 
     def audio(self, spans_s: Float64, sample_rate: int) -> Iterator[Float32]:
         """See `VideoReader.audio`."""
-        return read_sound(self.path, spans_s, sample_rate, self._start * self._tick, self.damage)
+        start_s, shifts = self._start * self._tick, self._survey.shifts
+        return read_sound(self.path, spans_s, sample_rate, start_s, self.damage, shifts)
 
     def cues(self) -> list[Cue]:
         """See `VideoReader.cues`."""
@@ -138,9 +105,9 @@ class PyAVReader:
 
     def _guided(self, targets: Int64, painter: _Painter) -> Iterator[Frame]:
         with open_container(self.path) as container:
-            stream = choose_video(container, self.path)
+            stream, clock = self._open(container)
             distinct, repeats = np.unique(targets, return_counts=True)
-            source, codec = packets(container, stream, _off_track), strict_codec(stream)
+            source, codec = packets(container, stream, _off_track, clock), strict_codec(stream)
             pictures = guided_pass(source, codec, self.table, distinct.tolist())
             for (stamp, picture), count in zip(pictures, repeats.tolist(), strict=True):
                 frame = painter.paint(picture, stamp)
@@ -150,7 +117,10 @@ class PyAVReader:
         if self._stamps is None:
             self._stamps = np.array([stamp for stamp, _ in self._decode_all(self.damage)], np.int64)
             self._hear_witness()
+            self._note_holes(self._stamps)
         choice = self._choose(self._stamps, times)
+        if far := int((choice < 0).sum()):
+            self.damage.note(f"time with no picture within {NEAR_S:g} s", f"{times[choice < 0][0]:.2f} s", far)
         remaining = {int(n): int(np.count_nonzero(choice == n)) for n in np.unique(choice)}
         held: dict[int, Frame] = {}
         source = enumerate(self._decode_all(Damage()))
@@ -171,7 +141,7 @@ class PyAVReader:
         order = np.argsort(stamps, kind="stable")
         ranked = stamps[order]
         rank = np.clip(np.searchsorted(ranked, self._ticks(times), "right") - 1, 0, None)
-        if self.table.exact:
+        if self._survey.timed:
             missed = np.abs(self._on_screen(self.table.timeline, times) - ranked[rank]) * float(self._tick)
             return np.where(missed <= NEAR_S, order[rank], -1)
         return order[rank]
@@ -182,65 +152,55 @@ class PyAVReader:
     def _ticks(self, times: Float64) -> Float64:
         return self._start + (times + SLACK_S) / float(self._tick)
 
+    def _open(self, container: InputContainer) -> tuple[VideoStream, Clock | None]:
+        """The chosen stream, for one thread, and its clock."""
+        stream = container.streams[self._survey.stream_index]
+        stream.codec_context.thread_count = 1
+        return stream, clock_of(container, stream)  # type: ignore[return-value]
+
     def _decode_all(self, damage: Damage) -> Iterator[tuple[int, VideoFrame]]:
+        start = self._start if self._survey.in_output_order else None
         with open_container(self.path) as container:
-            stream = choose_video(container, self.path)
-            source = packets(container, stream, Damage().note)  # read errors were noted when the table was made
-            yield from plain_pass(source, stream.codec_context, self._nominal, damage)
+            stream, clock = self._open(container)
+            source = packets(container, stream, Damage().note, clock)  # errors were noted when the table was made
+            yield from plain_pass(source, stream.codec_context, self._survey.nominal, damage, start)
 
     def _hear_witness(self) -> None:
         """Note what a stricter decoder refuses; up to the next keyframe it gives no picture at all."""
         with open_container(self.path) as container:
-            stream = choose_video(container, self.path)
+            stream, clock = self._open(container)
             codec = strict_codec(stream)
             if codec is not stream.codec_context:
-                for _ in plain_pass(packets(container, stream, Damage().note), codec, self._nominal, self.damage):
+                source = packets(container, stream, Damage().note, clock)
+                for _ in plain_pass(source, codec, self._survey.nominal, self.damage):
                     pass
+
+    def _note_holes(self, stamps: Int64) -> None:
+        """Note packets in a row that gave no picture; one alone may be the second field of the picture before."""
+        if not self._survey.timed or self.info.codec in _MAY_SHOW_NOTHING or not len(stamps):
+            return
+        timeline = self.table.timeline
+        missing = np.flatnonzero(~np.isin(timeline, stamps) & (timeline >= stamps.min()))
+        for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
+            if len(run) > 1:
+                note_missing(self._survey, run, self.damage)
 
 
 class _Painter:
-    """Turns decoded frames into displayed pictures of one size."""
+    """Turns decoded frames into displayed pictures, each in its own shape."""
 
-    def __init__(self, display: Display, start: int, tick: Fraction) -> None:
-        self._display, self._start, self._tick = display, start, tick
+    def __init__(self, found: Survey, short_side: int | None) -> None:
+        self._found, self._short_side = found, short_side
+        self._display = found.display.scaled(short_side)
+        self._stored = found.display.stored
         self._reformatter = VideoReformatter()
 
     def paint(self, picture: VideoFrame, stamp: int) -> Frame:
+        if (picture.width, picture.height) != self._stored:  # the shape changes in the middle of the stream
+            display = read_display(picture, self._found.sample_aspect)
+            self._display, self._stored = display.scaled(self._short_side), display.stored
         image = self._display.picture(picture, self._reformatter)
-        return Frame(float((stamp - self._start) * self._tick), image)
-
-
-class _FirstFrame:
-    """Decodes packets that pass by until the first picture is out."""
-
-    def __init__(self, stream: VideoStream) -> None:
-        self._codec = stream.codec_context
-        self.frame: VideoFrame | None = None
-
-    def watch(self, source: Iterable[Packet]) -> Iterator[Packet]:
-        for packet in source:
-            self._try(packet)
-            yield packet
-        self._try(None)
-
-    def _try(self, packet: Packet | None) -> None:
-        if self.frame is None:
-            try:
-                self.frame = next(iter(self._codec.decode(packet)), None)
-            except av.FFmpegError:
-                return  # the passes over the stream report it
-
-
-def _checked(source: Iterable[Packet], stream: VideoStream, damage: Damage) -> Iterator[Packet]:
-    length_size = unit_length_size(stream.codec_context)
-    for packet in source:
-        if packet.is_corrupt or (length_size and not adds_up(packet, length_size)):
-            damage.note("damaged video packet")
-        yield packet
-
-
-def _stamp(frame: VideoFrame) -> int:
-    return frame.pts if frame.pts is not None else frame.dts or 0
+        return Frame(float((stamp - self._found.start) * self._found.tick), image)
 
 
 def _off_track(kind: str, detail: str) -> None:

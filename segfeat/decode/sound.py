@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -12,15 +12,13 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
-from segfeat.decode.container import choose_audio, open_container, packets
+from segfeat.decode.channels import read_layouts, set_plain_order, to_mono
+from segfeat.decode.container import choose_audio, clock_of, open_container, packets
 from segfeat.decode.damage import Damage
 from segfeat.types import Float32, Float64
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
-
-_SAMPLE_RANGE = {"u1": (128.0, 128.0), "i2": (0.0, 2.0**15), "i4": (0.0, 2.0**31), "i8": (0.0, 2.0**63)}
-"""Silence and full scale of integer samples, by NumPy type; floats are in [-1, 1] already."""
 
 _LOWEST_RATE = 1000
 """Sound at fewer samples a second than this is a damaged header."""
@@ -29,21 +27,30 @@ _JITTER_S = 0.03
 """Timestamps this close to the end of the sound so far continue it: containers round them to milliseconds."""
 
 
-def read_sound(path: Path, spans_s: Float64, sample_rate: int, start_s: Fraction, damage: Damage) -> Iterator[Float32]:
-    """See `segfeat.decode.base.VideoReader.audio`; ``start_s`` is the first picture's time in the container."""
+def read_sound(
+    path: Path,
+    spans_s: Float64,
+    sample_rate: int,
+    start_s: Fraction,
+    damage: Damage,
+    shifts: Sequence[Fraction] = (),
+) -> Iterator[Float32]:
+    """See `segfeat.decode.base.VideoReader.audio`; ``start_s`` is the first picture's time in the container.
+
+    ``shifts`` are those of the pictures' clock, see `segfeat.decode.clock.Clock`.
+    """
     spans = np.asarray(spans_s, np.float64).reshape(-1, 2)
     if np.any(np.diff(spans[:, 0]) < 0):
         raise ValueError("spans of sound must ascend in start")
     if sample_rate < 1:
         raise ValueError(f"the sample rate must be at least 1 Hz, not {sample_rate}")
-    return _spans(path, spans, sample_rate, start_s, damage)
+    end_s = float(spans[:, 1].max(initial=0.0))
+    return _spans(spans, sample_rate, _resampled(_decoded(path, damage, shifts), sample_rate, start_s, end_s))
 
 
-def _spans(path: Path, spans: Float64, rate: int, start_s: Fraction, damage: Damage) -> Iterator[Float32]:
+def _spans(spans: Float64, rate: int, blocks: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
     first = np.round(spans[:, 0] * rate).astype(np.int64).tolist()
     count = np.round((spans[:, 1] - spans[:, 0]) * rate).astype(np.int64).tolist()
-    end_s = float(spans[:, 1].max(initial=0.0))
-    blocks = _resampled(path, rate, start_s, end_s, damage)
     held: list[tuple[int, Float32]] = []
     reached = -(1 << 62)
     for begin, n in zip(first, count, strict=True):
@@ -70,10 +77,12 @@ def _cut(blocks: list[tuple[int, Float32]], begin: int, n: int) -> Float32:
     return out.clip(-1.0, 1.0) if sounded else np.zeros(0, np.float32)
 
 
-def _resampled(path: Path, rate: int, start_s: Fraction, end_s: float, damage: Damage) -> Iterator[tuple[int, Float32]]:
+def _resampled(
+    decoded: Iterator[tuple[AudioFrame, Float32]], rate: int, start_s: Fraction, end_s: float
+) -> Iterator[tuple[int, Float32]]:
     """Blocks of mono sound at ``rate`` with their positions in samples after the first picture, up to ``end_s``."""
     stretch: _Stretch | None = None
-    for frame, mono in _decoded(path, damage):
+    for frame, mono in decoded:
         tick = frame.time_base or Fraction(1, frame.sample_rate)
         reached_s = 0.0 if stretch is None else stretch.end_s
         time_s = reached_s if frame.pts is None else float(frame.pts * tick - start_s)
@@ -123,13 +132,15 @@ class _Stretch:
             self._position += len(samples)
 
 
-def _decoded(path: Path, damage: Damage) -> Iterator[tuple[AudioFrame, Float32]]:
+def _decoded(path: Path, damage: Damage, shifts: Sequence[Fraction]) -> Iterator[tuple[AudioFrame, Float32]]:
     """Decoded audio frames with their samples as the mean of the channels, past packets that fail."""
     with open_container(path) as container:
         stream = choose_audio(container)
         if stream is None:
             return
-        for packet in chain(packets(container, stream, damage.note), [None]):
+        set_plain_order(stream, read_layouts(container).get(stream.index, ""))
+        clock = clock_of(container, stream, shifts)
+        for packet in chain(packets(container, stream, damage.note, clock), [None]):
             try:
                 frames = stream.codec_context.decode(packet)
             except av.FFmpegError as error:
@@ -139,12 +150,4 @@ def _decoded(path: Path, damage: Damage) -> Iterator[tuple[AudioFrame, Float32]]
                 if frame.sample_rate < _LOWEST_RATE:
                     damage.note("sound at an absurd sample rate", f"{frame.sample_rate} Hz")
                     continue
-                yield frame, _mono(frame)
-
-
-def _mono(frame: AudioFrame) -> Float32:
-    samples = np.asarray(frame.to_ndarray())
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    middle, scale = _SAMPLE_RANGE.get(samples.dtype.str[1:], (0.0, 1.0))
-    return ((samples.mean(axis=0, dtype=np.float64) - middle) / scale).astype(np.float32)
+                yield frame, to_mono(frame)

@@ -165,9 +165,16 @@ class Probing:
 
 
 def _stacked(frames: list[Frame]) -> tuple[UInt8, Float64]:
+    """Pictures (F, H, W, 3) and their times; where the shape changes in between, black surrounds the smaller ones."""
     if not frames:
         return np.zeros((0, 0, 0, 3), np.uint8), np.zeros(0)
-    return np.stack([frame.image for frame in frames]), np.array([frame.time_s for frame in frames])
+    height, width = (max(frame.image.shape[axis] for frame in frames) for axis in (0, 1))
+    images = np.zeros((len(frames), height, width, 3), np.uint8)
+    for image, frame in zip(images, frames, strict=True):
+        h, w = frame.image.shape[:2]
+        top, left = (height - h) // 2, (width - w) // 2
+        image[top : top + h, left : left + w] = frame.image
+    return images, np.array([frame.time_s for frame in frames])
 
 
 def _thumbnail(image: UInt8) -> bytes:

@@ -150,13 +150,28 @@ def test_decoding_starts_at_the_last_keyframe_not_shown_after_the_picture() -> N
     )
     assert [table.entry(index) for index in range(6)] == [0, 0, 0, 3, 0, 3]
     assert table.exact
-    assert (table.start, table.end(10)) == (0, 70)
+    assert (table.start, table.length(10)) == (0, 70)
+
+
+def test_the_track_ends_a_reordered_video_and_steps_of_decoding_do_not() -> None:
+    table = table_of(FakePacket(0, -20, keyframe=True), FakePacket(1000, -10), FakePacket(10, 0))
+    assert table.length(500, track=1040, steps=True) == 1040
+    assert table.length(500, track=900, steps=True) == 1010  # a header that ends before the last picture is wrong
+    assert table.length(500, steps=False) == 1010
+    ordered = table_of(FakePacket(0, 0, keyframe=True), FakePacket(10, 10))
+    assert ordered.length(500, track=11, steps=True) == 20
+
+
+def test_guessed_timestamps_give_way_to_the_order_of_output() -> None:
+    table = table_of(FakePacket(3, 0, keyframe=True), FakePacket(4, 10), FakePacket(5, 20)).in_output_order(7)
+    assert table.timeline.tolist() == [7, 17, 27]
+    assert not table.exact
 
 
 def test_hidden_packets_are_no_part_of_the_timeline() -> None:
     table = table_of(FakePacket(-10, -10, keyframe=True, discard=True), FakePacket(0, 0), FakePacket(10, 10))
     assert table.timeline.tolist() == [0, 10]
-    assert (table.start, table.end(1)) == (0, 20)
+    assert (table.start, table.length(1)) == (0, 20)
     assert table.entry(2) == 0
 
 

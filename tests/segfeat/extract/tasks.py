@@ -96,10 +96,10 @@ def hoard(source: Source) -> Iterator[Message]:
 class TroubledReader(PyAVReader):
     """Reads well, but has trouble with files whose names say so, as they open or (``late``) at the second picture."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pictures_only: bool = False) -> None:
         if "late" not in path.stem:
             trouble(path.stem)
-        super().__init__(path)
+        super().__init__(path, pictures_only)
 
     def frames(self, times_s: Sequence[float] | Float64, short_side: int | None = None) -> Iterator[Frame | None]:
         """See `VideoReader.frames`."""
@@ -141,6 +141,6 @@ class Nosy:
 class EndlessReader(PyAVReader):
     """Claims that every video lasts a million seconds."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, pictures_only: bool = False) -> None:
+        super().__init__(path, pictures_only)
         self.info = replace(self.info, duration_s=1e6)
