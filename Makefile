@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint types unit clean
+.PHONY: help demo test test-all test-all-only lint types unit clean
 
 help:
 	@echo "make demo   make a small world of videos and a watch log; extract, train, predict, evaluate"
 	@echo "make test   lint, types and tests"
+	@echo "make test-all   also the tests that take minutes or need services of this machine"
 
 # uv resolves and installs the pinned stack in seconds where pip takes minutes; it comes from the registry like the rest.
 $(VENV)/.installed: pyproject.toml
@@ -31,6 +32,12 @@ unit: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not gpu and not slow"
 
 test: lint types unit
+
+# What needs packages or services that a machine may lack skips itself and says why.
+test-all: test test-all-only
+
+test-all-only: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "(slow or cluster) and not gpu"
 
 clean:
 	rm -rf demo runs build dist *.egg-info

@@ -29,8 +29,9 @@ def run(group: click.Group) -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted; run the same command again to go on", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        # Work that goes on in another way says so itself; click wraps what it has caught.
+        click.echo(str(error.__cause__ or error) or "interrupted; run the same command again to go on", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         click.echo(f"error: {error}", err=True)

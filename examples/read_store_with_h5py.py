@@ -2,7 +2,7 @@
 
     python examples/read_store_with_h5py.py STORE
 
-The specification is the docstring of ``segfeat.store.reader``.
+The specification is the docstring of ``segfeat.store.format``.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
+from segfeat.log_check import LogCheck
 from segfeat.pipeline.job import Job
 from segfeat.pipeline.plan import make_plan
 from segfeat.pipeline.progress import Progress
@@ -16,6 +17,7 @@ from segfeat.pipeline.request import VIDEO_TIMEOUT_S, Request
 from segfeat.pipeline.run import Run
 from segfeat.store.merge import Part
 from segfeat.store.reader import FeatureStore
+from segfeat.words import DEFAULT_WORDS
 
 Report = Callable[[Progress], None]
 """Told of the progress after every file."""
@@ -44,6 +46,8 @@ class ExtractSummary:
         Videos that the metadata has words about.
     gone : tuple of str
         Paths of videos in the store whose files are no longer there; their features are kept.
+    log : LogCheck or None
+        What the log given holds.
     """
 
     store: Path
@@ -56,6 +60,7 @@ class ExtractSummary:
     ignored: int
     titled: int
     gone: tuple[str, ...]
+    log: LogCheck | None = None
 
 
 def extract(
@@ -68,6 +73,7 @@ def extract(
     text: str | None = None,
     metadata: str | Path | None = None,
     interactions: str | Path | Sequence[str | Path] | Interactions | None = None,
+    unit: str | Sequence[str] = (),
     segment_s: float = 5.0,
     frames_per_segment: int = 1,
     frame_position: str | None = None,
@@ -76,6 +82,8 @@ def extract(
     device: str = "auto",
     workers: int | None = None,
     video_timeout_s: float = VIDEO_TIMEOUT_S,
+    words: str | Sequence[str] = DEFAULT_WORDS,
+    subtitle_encoding: str = "auto",
     thumbnails: bool = True,
     overwrite: bool = False,
     retry_failed: bool = False,
@@ -91,7 +99,8 @@ def extract(
     paths : path or sequence of paths
         Video files, and folders that are searched for videos.
     out : path
-        The store; finished shards are kept beside it, in a folder of the same name with ``.shards``, until it is done.
+        The store: one file, or a store in parts where it is a folder or a name without suffix. Finished shards are
+        kept beside it, in a folder of the same name with ``.shards``, until it is done.
     preset : str, optional
         Encoders of all modalities by one name in `segfeat.encoders.PRESETS`; default ``clip``.
     visual, audio, text : str, optional
@@ -100,6 +109,9 @@ def extract(
         CSV with ``video_id`` or ``path``, and titles; see `segfeat.pipeline.titles.read_titles`.
     interactions : path, paths or Interactions, optional
         The watch log that the store shall carry; replaces one that it has.
+    unit : str or sequence of str
+        In what the log's files count time where it is not milliseconds: ``s`` or ``us``, or for one of its numbers
+        ``time=s`` and the like.
     segment_s : float
         Segment length in seconds.
     frames_per_segment : int
@@ -116,6 +128,10 @@ def extract(
         Decode processes; default from the number of cores.
     video_timeout_s : float
         A file whose decoding makes no progress for this many seconds, and as long again as it lasts, is given up.
+    words : str or sequence of str
+        Where words come from: names in `segfeat.words.SOURCES`, separated by commas; see docs/words.md.
+    subtitle_encoding : str
+        Of subtitle files; ``auto`` finds it out, and refuses a file where it cannot.
     thumbnails : bool
         Whether a small WebP of every segment is kept.
     overwrite : bool
@@ -138,25 +154,28 @@ def extract(
         If the disk is full or the output folder cannot be written; finished shards are kept.
     """
     request = Request(
-        paths,
-        out,
-        preset,
-        visual,
-        audio,
-        text,
-        metadata,
-        interactions,
-        segment_s,
-        frames_per_segment,
-        frame_position,
-        decoder,
-        id_from,
-        device,
-        thumbnails,
-        overwrite,
-        retry_failed,
-        workers,
-        video_timeout_s,
+        paths=paths,
+        out=out,
+        preset=preset,
+        visual=visual,
+        audio=audio,
+        text=text,
+        metadata=metadata,
+        interactions=interactions,
+        segment_s=segment_s,
+        frames_per_segment=frames_per_segment,
+        frame_position=frame_position,
+        decoder=decoder,
+        id_from=id_from,
+        device=device,
+        thumbnails=thumbnails,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        workers=workers,
+        video_timeout_s=video_timeout_s,
+        unit=(unit,) if isinstance(unit, str) else tuple(unit),
+        words=words,
+        subtitle_encoding=subtitle_encoding,
     )
     return carry_out(request, progress)
 
@@ -173,7 +192,7 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
         if known.new or known.log is not None or base is None:
             parts, log = plan.parts(known.header, job.folder), known.log
             if base is not None:
-                parts.insert(0, Part(out, frozenset(s.path for s in known.new)))
+                parts.insert(0, Part(out, frozenset(s.path for s in known.new) & base.paths))
                 log = _log(out) if log is None else log
             run.merge(parts, log)
         job.finish()
@@ -191,6 +210,7 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
             ignored=found.ignored,
             titled=sum(bool(source.title) for source in found.sources),
             gone=gone,
+            log=known.check,
         )
 
 

@@ -9,17 +9,17 @@ ignored and ids are compared as strings. A duration or watch time of 0 means "un
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import warnings
-import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from segfeat.tables import SQLITE as SQLITE
+from segfeat.tables import as_ids, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +36,35 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Accepted column names, the first one found wins."""
 
-SQLITE = (".sqlite", ".db")
-"""Suffixes of logs in SQLite files."""
+_CONTEXT = "context "
+"""Before the names of context columns in a table, so that one may be called ``user``."""
 
 Codes = npt.NDArray[np.int32]
 Millis = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.object_]
+
+
+class Categories(NamedTuple):
+    """A categorical column of N rows: codes (N,) into names (K,); -1 where the category is unknown."""
+
+    codes: Codes
+    names: Ids
+
+    @classmethod
+    def of(cls, values: pd.Series) -> Categories:
+        """From strings or missing values; names stand in the order in which they first occur."""
+        codes, names = values.factorize()
+        return cls(codes.astype(np.int32), np.asarray(names, dtype=object))
+
+    def joined(self, other: Categories) -> Categories:
+        """The rows of both, this one's first."""
+        names, code = _merged_codes(self.names, other.names)
+        return Categories(np.concatenate([self.codes, np.append(code, np.int32(-1))[other.codes]]), names)
+
+    @classmethod
+    def unknown(cls, n: int) -> Categories:
+        """A column of n rows of which nothing is known."""
+        return cls(np.full(n, -1, np.int32), np.zeros(0, dtype=object))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +86,8 @@ class Interactions:
         Length of the video as the log knows it; 0 where unknown.
     dropped : mapping of reason to int
         Rows of the file that are not here, counted by reason.
+    context : mapping of name to Categories
+        Categorical columns (N,) about the views, such as where in the app they happened.
     """
 
     user_ids: Ids
@@ -73,12 +98,16 @@ class Interactions:
     watch_ms: Millis
     duration_ms: Millis
     dropped: Mapping[str, int] = field(default_factory=dict)
+    context: Mapping[str, Categories] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.user)
         for name in ("video", "time_ms", "watch_ms", "duration_ms"):
             if len(getattr(self, name)) != n:
                 raise ValueError(f"interactions: {name} has {len(getattr(self, name))} rows, user has {n}")
+        for name, (codes, names) in self.context.items():
+            if len(codes) != n or (n and (codes.min() < -1 or codes.max() >= len(names))):
+                raise ValueError(f"interactions: context {name} needs {n} codes from -1 to {len(names) - 1}")
         for codes, ids, name in ((self.user, self.user_ids, "user"), (self.video, self.video_ids, "video")):
             if n and (codes.min() < 0 or codes.max() >= len(ids)):
                 raise ValueError(f"interactions: {name} codes reach {codes.max()}, but there are {len(ids)} {name} ids")
@@ -90,10 +119,22 @@ class Interactions:
         users, videos = len(np.unique(self.user)), len(np.unique(self.video))
         return f"<Interactions: {len(self):,} views, {users:,} users, {videos:,} videos>"
 
+    @classmethod
+    def empty(cls) -> Interactions:
+        """A log of no views."""
+        ids, codes, numbers = np.zeros(0, dtype=object), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+        return cls(ids, ids, codes, codes, numbers, numbers, numbers)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, watch_needed: bool = True) -> Interactions:
+        """A log from a DataFrame with the columns of a log file; see :func:`read_interactions`."""
+        return _assembled(_fields(frame, "the table", watch_needed, COLUMNS, ()), (), {})
+
     def take(self, rows: npt.NDArray[Any]) -> Interactions:
         """The given rows (a boolean mask or indices), with the same id tables."""
         columns = ("user", "video", "time_ms", "watch_ms", "duration_ms")
-        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+        context = {name: column._replace(codes=column.codes[rows]) for name, column in self.context.items()}
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns}, context=context)
 
     def with_durations(self, duration_ms: Mapping[str, int]) -> Interactions:
         """Unknown durations filled in from ``duration_ms``, a mapping from video id to milliseconds."""
@@ -145,6 +186,12 @@ class Interactions:
             np.concatenate([self.time_ms, other.time_ms]),
             np.concatenate([self.watch_ms, other.watch_ms]),
             np.concatenate([self.duration_ms, other.duration_ms]),
+            context={
+                name: self.context.get(name, Categories.unknown(len(self))).joined(
+                    other.context.get(name, Categories.unknown(len(other)))
+                )
+                for name in dict.fromkeys([*self.context, *other.context])
+            },
         )
         return both.take(both.first_of_duplicates())
 
@@ -175,6 +222,8 @@ class Interactions:
             digest.update("\0".join(ids.tolist()).encode())
         for column in (self.user, self.video, self.time_ms, self.watch_ms, self.duration_ms):
             digest.update(np.ascontiguousarray(column).tobytes())
+        for name, (codes, names) in sorted(self.context.items()):
+            digest.update("\0".join([name, *names.tolist()]).encode() + codes.tobytes())
         return digest.hexdigest()
 
 
@@ -182,6 +231,8 @@ def read_interactions(
     paths: str | Path | Sequence[str | Path],
     watch_needed: bool = True,
     columns: Mapping[str, tuple[str, ...]] = COLUMNS,
+    context: Sequence[str] = (),
+    unit_ms: Mapping[str, float] | None = None,
 ) -> Interactions:
     """Read one or more log files into one validated log.
 
@@ -195,7 +246,11 @@ def read_interactions(
     watch_needed : bool
         False for the pairs of a prediction, which may lack the watch-time column.
     columns : mapping
-        Accepted column names of each of the five fields.
+        Accepted column names of each of the five fields; none where the log has no such column.
+    context : sequence of str
+        Further columns to be kept as categories.
+    unit_ms : mapping of field to float, optional
+        Milliseconds in one unit of a number's column, where it is not 1; fractions are rounded.
 
     Raises
     ------
@@ -205,10 +260,18 @@ def read_interactions(
     import pandas as pd
 
     files = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    table = pd.concat([_read_table(f, watch_needed, columns) for f in files], ignore_index=True)
-    dropped: dict[str, int] = {}
+    tables = [_fields(read_table(f, "log"), str(f), watch_needed, columns, context) for f in files]
+    return _assembled(pd.concat(tables, ignore_index=True), context, unit_ms or {})
 
+
+def _assembled(table: pd.DataFrame, context: Sequence[str], unit_ms: Mapping[str, float]) -> Interactions:
+    """The rows of a table of fields that can be used."""
+    import pandas as pd
+
+    dropped: dict[str, int] = {}
     missing_id = table["user"].isna() | table["video"].isna()
+    for name, unit in unit_ms.items():
+        table[name] = (table[name] * unit).round()
     numbers = table[["time_ms", "duration_ms", "watch_ms"]]
     # NaN compares false as well, so this one test finds words, infinities and numbers beyond 64 bits.
     unreadable = ~(numbers.abs() < 2**62).all(axis=1)
@@ -232,70 +295,63 @@ def read_interactions(
         np.maximum(table["watch_ms"].to_numpy(np.int64), 0),
         np.maximum(table["duration_ms"].to_numpy(np.int64), 0),
         dropped,
+        {name: Categories.of(table[_CONTEXT + name]) for name in context},
     )
 
 
-def _read_table(path: Path, watch_needed: bool, columns: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """The five columns of a log under their own names: ids as strings, numbers as float or NaN."""
+def _fields(
+    raw: pd.DataFrame,
+    source: str,
+    watch_needed: bool,
+    columns: Mapping[str, tuple[str, ...]],
+    context: Sequence[str],
+) -> pd.DataFrame:
+    """A log's columns under our own names: ids as strings, numbers as float or NaN, context behind a prefix."""
     import pandas as pd
-
-    if not path.exists():
-        raise ValueError(f"{path}: no such log file")
-    try:
-        if path.suffix == ".parquet":
-            raw = pd.read_parquet(path)
-        elif path.suffix in SQLITE:
-            raw = _read_views(path)
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)  # more values than columns
-                # index_col: a comma at the end of each row must not make the first column an index.
-                raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
-    except (ValueError, OSError, EOFError, zlib.error, sqlite3.Error, pd.errors.ParserWarning) as error:
-        raise ValueError(
-            f"{path}: cannot be read as a log (CSV, CSV.gz, Parquet or SQLite): {str(error).strip()}"
-        ) from error
 
     found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
     optional = set() if watch_needed else {"watch_ms", "duration_ms"}
-    missing = [" or ".join(columns[name]) for name, column in found.items() if column is None and name not in optional]
+    needed = [n for n, column in found.items() if column is None and columns[n] and n not in optional]
+    missing = [" or ".join(columns[name]) for name in needed]
+    missing += [name for name in context if name not in raw.columns]
     if missing:
-        raise ValueError(f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
+        raise ValueError(f"{source}: missing column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
 
     table = pd.DataFrame(index=raw.index)
     for name, column in found.items():
         if name in ("user", "video"):
             try:
-                table[name] = _as_ids(raw[column])
+                table[name] = as_ids(raw[column])
             except TypeError as error:
-                raise ValueError(f"{path}: column {column} has ids with a fraction") from error
+                raise ValueError(f"{source}: column {column} has ids with a fraction") from error
         elif column is None:
             table[name] = 0.0
         else:
             values = pd.to_numeric(raw[column], errors="coerce")
+            _refuse_dates(raw[column], values, source)
             # An empty duration or watch time is unknown; an empty time, or words instead of a number, is unreadable.
             blank_is_unknown = name in ("watch_ms", "duration_ms")
             table[name] = values.mask(raw[column].isna(), 0.0) if blank_is_unknown else values
+    for name in context:
+        table[_CONTEXT + name] = as_ids(raw[name], whole=False)
     return table
 
 
-def _read_views(path: Path) -> pd.DataFrame:
-    """The table ``views`` of an SQLite file, in the order it was written; a server may be writing on."""
+def _refuse_dates(column: pd.Series, numbers: pd.Series, source: str) -> None:
+    """Dates in words would be dropped row by row as unreadable numbers: say at once what they are."""
     import pandas as pd
 
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
-        cursor = file.execute("SELECT * FROM views ORDER BY rowid")
-        return pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description])
-
-
-def _as_ids(column: pd.Series) -> pd.Series:
-    """Ids as strings; whole floats (integers that met a missing value in Parquet) lose their ``.0``."""
-    import pandas as pd
-
-    if pd.api.types.is_float_dtype(column):
-        column = column.astype("Int64")
-    ids = column.astype("string").str.strip()
-    return ids.mask(ids == "").astype(object)
+    words = column[numbers.isna() & column.notna()]
+    if len(words) * 2 <= len(column):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no one format was found
+        dates = pd.to_datetime(words.head(100), errors="coerce", utc=True)
+    what = "dates and times" if dates.notna().all() else "words"
+    raise ValueError(
+        f"{source}: column {column.name} holds {what}, such as {str(words.iloc[0])!r}; needed are milliseconds"
+        + (" since 1970 (pandas: to_datetime(column, utc=True).astype('int64') // 10**6)" if what != "words" else "")
+    )
 
 
 def _merged_codes(first: Ids, second: Ids) -> tuple[Ids, Codes]:

@@ -105,6 +105,7 @@ def make_video(
     subtitles: Sequence[tuple[float, float, str]] = (),
     container_options: dict[str, str] | None = None,
     change_packet: Callable[[int, Any], bool] | None = None,
+    subtitle_codec: str = "",
 ) -> Path:
     """Write a media file with the given streams, packets interleaved by time.
 
@@ -116,7 +117,7 @@ def make_video(
         lead = max([0.0, *(-sound.offset_s for sound in sounds)])
         encoders = [_video_packets(container, picture, lead) for picture in pictures]
         encoders += [_audio_packets(container, sound, lead) for sound in sounds]
-        text = _text_stream(container, path) if subtitles else None
+        text = _text_stream(container, path, subtitle_codec) if subtitles else None
         queue = []
         for number, start in enumerate(encoders):
             for index, packet in enumerate(start()):
@@ -207,8 +208,8 @@ def _audio_packets(container: Any, sound: Sound, lead: float) -> Callable[[], li
     return encode
 
 
-def _text_stream(container: Any, path: Path) -> Any:
-    stream = container.add_stream("mov_text" if path.suffix == ".mp4" else "subrip")
+def _text_stream(container: Any, path: Path, codec: str) -> Any:
+    stream = container.add_stream(codec or ("mov_text" if path.suffix == ".mp4" else "subrip"))
     stream.codec_context.subtitle_header = (
         b"[Script Info]\nScriptType: v4.00+\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\n"
         b"Style: Default,Arial,16\n[Events]\nFormat: Layer, Start, End, Style, Text\n"

@@ -12,6 +12,9 @@ COMMANDS = {
     "info": ".segfeat.info:info",
     "errors": ".segfeat.errors:errors",
     "status": ".segfeat.status:status",
+    "partition": ".segfeat.partition:partition",
+    "compact": ".segfeat.compact:compact",
+    "check": ".segfeat.check:check",
     "import": ".segfeat.import_log:import_log",
 }
 

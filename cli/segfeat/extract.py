@@ -11,9 +11,12 @@ import click
 from segfeat.decode import DECODERS
 from segfeat.encoders import PRESETS
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
+from segfeat.words import DEFAULT_WORDS
+from segmodel.countdown import clock
 
 from ..run import FAILED, FINISHED, PARTLY_FAILED
-from .progress import ProgressLine, clock, plural
+from ..units import UNIT
+from .progress import ProgressLine, plural
 
 if TYPE_CHECKING:
     from segfeat.extraction import ExtractSummary
@@ -24,14 +27,26 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("videos", nargs=-1, type=_PATH)
-@click.option("-o", "--out", default=Path("feats.h5"), show_default=True, type=_PATH, help="The store to write.")
+@click.option(
+    "-o",
+    "--out",
+    default=Path("feats.h5"),
+    show_default=True,
+    type=_PATH,
+    help="The store to write; in parts where it is a folder or has no suffix.",
+)
 @click.option("--list", "list_file", type=_PATH, help="A file of more paths, one a line, relative to it.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Encoders of all modalities.  [default: clip]")
 @click.option("--visual", metavar="SPEC", help="open_clip:MODEL[@TAG-or-path], offline:color-texture or none.")
 @click.option("--audio", metavar="SPEC", help="torchaudio:BUNDLE[@path], offline:logmel or none.")
 @click.option("--text", metavar="SPEC", help="sentence-transformers:NAME-or-path, offline:hashing or none.")
+@click.option("--words", metavar="SOURCES", default=",".join(DEFAULT_WORDS), show_default=True,
+              help="Where words come from, separated by commas: title, subtitles, speech:faster-whisper:NAME-or-path, "
+                   "speech:pocketsphinx, screen:rapidocr; or none.")  # fmt: skip
+@click.option("--subtitle-encoding", default="auto", show_default=True, metavar="NAME", help="Of .srt and .vtt files.")
 @click.option("--metadata", type=_PATH, help="CSV with video_id or path, title and more text columns.")
 @click.option("--interactions", type=_PATH, multiple=True, help="Watch log (CSV, CSV.gz, Parquet) for the store.")
+@UNIT
 @click.option("--segment-seconds", default=SEGMENT_S, show_default=True, help="Segment length.")
 @click.option("--frames-per-segment", default=1, show_default=True, help="Pictures whose features are averaged.")
 @click.option("--frame-position", type=click.Choice(FRAME_POSITIONS), help="Where they lie.  [default: middle]")
@@ -46,6 +61,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--overwrite", is_flag=True, help="Start anew instead of adding to an existing store.")
 @click.option("--retry-failed", is_flag=True, help="Read files again that failed in an earlier run.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
+@click.option("--share", metavar="K/N", help="Write only the K-th of N shares of the shards; merge them without it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def extract(
@@ -53,9 +69,11 @@ def extract(
     out: Path,
     list_file: Path | None,
     interactions: tuple[Path, ...],
+    units: tuple[str, ...],
     segment_seconds: float,
     video_timeout: float,
     strict: bool,
+    share: str | None,
     dry_run: bool,
     quiet: bool,
     **options: Any,
@@ -77,10 +95,18 @@ def extract(
         paths,
         out,
         interactions=list(interactions) or None,
+        unit=units,
         segment_s=segment_seconds,
         video_timeout_s=video_timeout,
         **options,
     )
+    if share is not None:
+        from segfeat.pipeline.share import Share, extract_share
+
+        written = extract_share(request, Share.parsed(share))
+        if not quiet:
+            click.echo(f"wrote {plural(written, 'shard')}; when all shares are there, the same command without --share")
+        return FINISHED
     with nullcontext() if quiet else closing(ProgressLine()) as line:
         if dry_run:
             foreseen = preview(request, line)
@@ -89,6 +115,8 @@ def extract(
     if dry_run:
         click.echo(_foreseen(foreseen))
         return FINISHED
+    if summary.log and summary.log.warning:
+        click.echo(f"warning: {summary.log.warning}", err=True)
     if not quiet:
         click.echo(_readable(summary))
     failed = sum(summary.progress.failures.values())
@@ -114,6 +142,8 @@ def _readable(summary: ExtractSummary) -> str:
         lines.append(f"failed     {plural(failed, 'file')}: {reasons}")
     if summary.titled:
         lines.append(f"titles     {plural(summary.titled, 'video')}")
+    if summary.log:
+        lines.append(f"log        {summary.log}")
     lines += [f"failed     folder {path}: {reason}" for path, reason in summary.unlisted.items()]
     if summary.ignored:
         lines.append(_left_alone(summary.ignored))

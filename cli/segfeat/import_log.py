@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from segfeat.importers import FORMATS
+from segfeat.importers import IMPORTERS
 from segfeat.importers.ready_features import DTYPES, SEGMM_DIM, ReadyFeatures
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.segment import SEGMENT_S
 
+from ..units import UNIT
+
 if TYPE_CHECKING:
-    from segfeat.importers.log import ImportSummary
+    from segfeat.importers.summary import ImportSummary, TableSummary
+
+
+def _names(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Names given one by one or with commas between them, each once."""
+    return tuple(dict.fromkeys(name.strip() for names in given for name in names.split(",") if name.strip()))
 
 
 @click.command("import")
-@click.argument("format_name", metavar="FORMAT", type=click.Choice(list(FORMATS)))
+@click.argument("format_name", metavar="FORMAT", type=click.Choice(list(IMPORTERS)))
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The store to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing store.")
+@click.option("--metadata", type=click.Path(path_type=Path), help="A table with one row for each video.")
+@click.option("--users", type=click.Path(path_type=Path), help="A table with one row for each user.")
+@click.option(
+    "--attribute",
+    "attributes",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    callback=_names,
+    help="Columns of --metadata to keep as attributes, instead of the usual ones.",
+)
+@click.option("--text", default="none", show_default=True, metavar="ENCODER", help="Encode titles, one vector a video.")
+@click.option(
+    "--context",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    callback=_names,
+    help="Columns of LOG to keep as categories of the views.",
+)
+@UNIT
+@click.option("--device", default="auto", show_default=True, help="Where --text runs: auto, cpu, cuda or cuda:N.")
 @click.option(
     "--max-duration-s", default=MAX_DURATION_S, show_default=True, help="Leave out videos this long or longer."
 )
@@ -40,6 +68,13 @@ def import_log(
     logs: tuple[Path, ...],
     out: Path,
     overwrite: bool,
+    metadata: Path | None,
+    users: Path | None,
+    attributes: tuple[str, ...],
+    text: str,
+    context: tuple[str, ...],
+    units: tuple[str, ...],
+    device: str,
     max_duration_s: float,
     segment_seconds: float,
     features: Path | None,
@@ -49,21 +84,43 @@ def import_log(
 ) -> None:
     """Write a store from watch logs (CSV, CSV.gz or Parquet) without raw videos.
 
-    FORMAT is segmm (playing_time), kuairand (play_time_ms), or csv, which takes either name. Durations come from the
-    log. Rows that cannot be used are left out and counted.
+    FORMAT is the data set that the files are from, by its own column names, or csv, which takes any of the names that
+    they use. Durations come from the log. Rows that cannot be used are left out and counted.
+
+    Of --metadata the columns title, caption and description are words. Without --attribute, the public data sets keep
+    the attributes that they have published; of other tables a column is kept if its name ends in id, ids, tag or
+    tags, or if it has at most half as many categories as rows with one and is no number with fractions. A cell may
+    hold several categories, with "|" between them. Of --users the same columns are kept.
     """
     if (features is None) != (index is None):
         raise click.UsageError("--features and --index belong together")
     from segfeat.importers.log import import_log as write
+    from segfeat.log_check import parse_units
 
     ready = ReadyFeatures(features, index, dim, dtype) if features and index else None
-    summary = write(format_name, logs, out, ready, segment_seconds, max_duration_s, overwrite)
+    summary = write(
+        format_name,
+        logs,
+        out,
+        ready,
+        segment_seconds,
+        max_duration_s,
+        overwrite,
+        metadata=metadata,
+        users=users,
+        text=text,
+        attributes=attributes or None,
+        context=context,
+        device=device,
+        unit_ms=parse_units(units),
+    )
     click.echo(_readable(summary, out))
 
 
 def _readable(summary: ImportSummary, out: Path) -> str:
     share = summary.completed / summary.views
     lines = [
+        f"log        {summary.check}",
         f"rows       {summary.rows_read:,} read, {summary.views:,} used, {sum(summary.dropped.values()):,} dropped",
         *(f"           {n:,} dropped: {reason}" for reason, n in summary.dropped.items()),
         f"users      {summary.users:,}",
@@ -80,4 +137,34 @@ def _readable(summary: ImportSummary, out: Path) -> str:
             f"features   for {summary.segments_with_features:,} segments ({missing:,} missing); "
             f"{summary.videos_with_features:,} videos have all of theirs"
         )
+    if summary.metadata:
+        lines += _table("metadata", summary.metadata, summary.videos, "videos")
+        if summary.only_described:
+            unknown = summary.only_described - summary.only_described_with_length
+            lines.append(
+                f"           {summary.only_described:,} videos without a view, {unknown:,} of them of unknown length"
+            )
+        encoded = f"encoded by {summary.words_encoder}" if summary.words_encoder else "not encoded; see --text"
+        if summary.videos_with_words:
+            lines.append(f"words      about {summary.videos_with_words:,} videos, {encoded}")
+    if summary.user_table:
+        lines += _table("users", summary.user_table, summary.users, "users")
+    if summary.context:
+        lines.append(f"context    {_counted(summary.context)}")
     return "\n".join([*lines, f"wrote {out}"])
+
+
+def _table(name: str, table: TableSummary, in_log: int, what: str) -> list[str]:
+    lines = [
+        f"{name:<10} about {table.of_log:,} of the log's {in_log:,} {what}; {table.rows:,} rows",
+        *(f"           {n:,} rows dropped: {reason}" for reason, n in table.dropped.items()),
+        f"           attributes {_counted(table.attributes) or 'none'}",
+    ]
+    if table.left_out:
+        reasons = ", ".join(f"{column} ({why})" for column, why in table.left_out.items())
+        lines.append(f"           left out {reasons}")
+    return lines
+
+
+def _counted(categories: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({n:,})" for name, n in categories.items())

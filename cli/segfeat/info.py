@@ -66,6 +66,18 @@ def _readable(summary: StoreSummary) -> str:
         ]
     if not summary.modalities:
         lines.append("features      none")
+    words = summary.words["any"]
+    if words.segments:
+        lines.append(f"words         {words.segments:,} segments in {words.videos:,} videos")
+        lines += [
+            f"              {name}: {n.segments:,} segments in {n.videos:,} videos"
+            for name, n in summary.words.items()
+            if name != "any" and (n.segments or name != "title")
+        ]
+    else:
+        lines.append("words         none")
+    for what, attributes in (("videos by", summary.video_attributes), ("users by", summary.user_attributes)):
+        lines += [f"{what:<13} {name}: {n:,} categories" for name, n in attributes.items()]
     lines.append(f"failures      {summary.failures:,}")
     lines += [f"              {n:,} × {code}" for code, n in summary.failure_codes.items()]
     log = summary.interactions
@@ -86,7 +98,7 @@ def _readable(summary: StoreSummary) -> str:
 
 
 def _table(videos: Sequence[VideoSummary]) -> str:
-    head = ("video", "seconds", "segments", "status", "sound", "decoder", "words")
+    head = ("video", "seconds", "segments", "status", "sound", "decoder", "words from", "words")
     rows = [
         (
             v.id,
@@ -95,6 +107,7 @@ def _table(videos: Sequence[VideoSummary]) -> str:
             v.status,
             "?" if v.sound_segments is None else f"{v.sound_segments}/{v.segments}" if v.sound_segments else "none",
             v.decoder or "-",
+            "+".join(v.words_from) or "-",
             _shortened(" / ".join(v.words)) or "-",
         )
         for v in videos

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from segmodel.countdown import clock
+
 if TYPE_CHECKING:
     from segfeat.pipeline.progress import Progress
 
 _TERMINAL_EVERY_S, _PLAIN_EVERY_S = 0.2, 10.0
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from segmodel.countdown import clock
+
 from ..run import FAILED, FINISHED
-from .progress import clock
 
 
 @click.command()

@@ -9,6 +9,7 @@ import click
 
 from segmodel.models import MODELS
 
+from ..printer import Printer, prints
 from .options import FILE, trains_grid
 
 
@@ -25,6 +26,7 @@ from .options import FILE, trains_grid
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
 @click.option("-o", "--out", type=FILE, default=Path("ablations"), show_default=True, help="Folder of runs and tables.")
 @trains_grid
+@prints
 def ablate(
     store: Path,
     logs: tuple[Path, ...],
@@ -36,6 +38,7 @@ def ablate(
     settings: dict[str, str],
     epochs: int | None,
     device: str,
+    printer: Printer,
 ) -> None:
     """Train models without each of their parts and with each modality alone; say what each is worth.
 
@@ -52,7 +55,7 @@ def ablate(
 
     with FeatureStore(store) as features:
         there = ("id", *features.encoders)
-    options = {**settings, **({"epochs": epochs} if epochs else {})}
+    options = {**settings, **({"epochs": epochs} if epochs is not None else {})}
     if logs:
         options["interactions"] = [str(path) for path in logs]
     for model in models or ablated_models():
@@ -64,13 +67,14 @@ def ablate(
             cuts=cuts,
             seeds=seeds,
             device=device,
-            progress=partial(_say, model),
+            progress=partial(_say, printer, model),
         )
         found = compare(trained, reference=FULL)
-        click.echo(f"# {model}\n\n{comparison_markdown(found, found.cuts[-1:])}")
+        printer.text(f"# {model}\n\n{comparison_markdown(found, found.cuts[-1:])}")
         write_comparison(found, out / model)
-        click.echo(f"-> {out / model}/comparison.md, .csv, .json, .svg\n")
+        printer.result(**{model: found.to_json()})
+        printer.text(f"-> {out / model}/comparison.md, .csv, .json, .svg\n")
 
 
-def _say(model: str, line: str) -> None:
-    click.echo(f"{model}: {line}", err=True)
+def _say(printer: Printer, model: str, line: str) -> None:
+    printer.progress(f"{model}: {line}")

@@ -89,8 +89,3 @@ def runs_benchmark(command: Command) -> Command:
     for decorator in reversed(decorators):
         wrapped = decorator(wrapped)
     return cast(Command, wrapped)
-
-
-def say(line: str) -> None:
-    """Progress, on the standard error."""
-    click.echo(line, err=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from .benchmark_options import Spending, runs_benchmark, say
+from ..printer import Printer, prints
+from .benchmark_options import Spending, runs_benchmark
 from .options import FILE
 
 
@@ -21,11 +22,12 @@ from .options import FILE
     "--folds", type=click.IntRange(1), help="Of cross-fitted interest, 1: the plain way; default: the budget's."
 )
 @runs_benchmark
-def recommend(store: Path, backbones: str, modes: str, folds: int | None, spending: Spending) -> None:
+@prints
+def recommend(store: Path, backbones: str, modes: str, folds: int | None, spending: Spending, printer: Printer) -> None:
     """Recommend videos by their segments: Table 4 of the paper, with intervals.
 
     Each backbone gets the same number of trials on validation views in the mode Video; the best settings serve all
-    its modes, with every seed. Budget "small": 2 trials, 2 seeds, at most 4 epochs, 2 folds; "default": 8, 3, 30 and 5.
+    its modes, with every seed. Budget "small": 2 trials, 2 seeds, at most 8 epochs, 2 folds; "default": 16, 3, 60, 5.
     An interrupted command goes on where it was; modes whose modality the store lacks stand in the tables as – with the
     reason.
 
@@ -44,7 +46,8 @@ def recommend(store: Path, backbones: str, modes: str, folds: int | None, spendi
     plan = make_plan(
         store, replace(RECOMMEND_BUDGETS[spending.budget], **given), out, spending.options, spending.device
     )
-    tables = recommend_tables(columns, rows, run_recommend(plan, columns, rows, spending.jobs, say))
+    tables = recommend_tables(columns, rows, run_recommend(plan, columns, rows, spending.jobs, printer.progress))
     tables.write(out)
-    click.echo(tables.markdown(), nl=False)
-    click.echo(f"\n-> {out}/recommend.md, .csv, .json, .svg")
+    printer.text(tables.markdown().rstrip())
+    printer.result(**tables.to_json())
+    printer.text(f"\n-> {out}/recommend.md, .csv, .json, .svg")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from .benchmark_options import Spending, runs_benchmark, say
+from ..printer import Printer, prints
+from .benchmark_options import Spending, runs_benchmark
 from .options import FILE
 
 
@@ -18,11 +19,12 @@ from .options import FILE
     "--protocol", "protocols", default="paper,masked", show_default=True, metavar="LIST", help="Which tables."
 )
 @runs_benchmark
-def skip(store: Path, systems: str, protocols: str, spending: Spending) -> None:
+@prints
+def skip(store: Path, systems: str, protocols: str, spending: Spending, printer: Printer) -> None:
     """Predict skips with every system: Tables 2 and 3 of the paper, with intervals.
 
     Each system gets the same number of trials on validation views; the best one's settings are fitted with every seed.
-    Budget "small": 2 trials, 2 seeds, at most 10 epochs; "default": 8, 3 and 60. An interrupted command goes on where
+    Budget "small": 2 trials, 2 seeds, at most 10 epochs; "default": 16, 3 and 400. An interrupted command goes on where
     it was; systems whose modality the store lacks stand in the tables with the reason.
 
     \b
@@ -41,7 +43,8 @@ def skip(store: Path, systems: str, protocols: str, spending: Spending) -> None:
     picked, out = chosen(systems), spending.out
     budget = replace(BUDGETS[spending.budget], **spending.given)
     plan = make_plan(store, budget, out, spending.options, spending.device)
-    tables = skip_tables(picked, run_skip(plan, picked, spending.jobs, say), names)
+    tables = skip_tables(picked, run_skip(plan, picked, spending.jobs, printer.progress), names)
     tables.write(out)
-    click.echo(tables.markdown(), nl=False)
-    click.echo(f"\n-> {out}/skip.md, .csv, .json, .svg")
+    printer.text(tables.markdown().rstrip())
+    printer.result(**tables.to_json())
+    printer.text(f"\n-> {out}/skip.md, .csv, .json, .svg")

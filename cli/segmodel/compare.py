@@ -9,6 +9,7 @@ import click
 
 from segmodel.models import MODELS
 
+from ..printer import Printer, prints
 from .options import FILE, trains_grid
 
 
@@ -26,6 +27,7 @@ from .options import FILE, trains_grid
 )
 @click.option("--store", type=FILE, help="Feature store to train on with --fit.")
 @trains_grid
+@prints
 def compare(
     runs: tuple[Path, ...],
     baselines: str,
@@ -40,6 +42,7 @@ def compare(
     settings: dict[str, str],
     epochs: int | None,
     device: str,
+    printer: Printer,
 ) -> None:
     """Set runs side by side on the same views, with paired 95 % intervals from resampling users.
 
@@ -65,10 +68,10 @@ def compare(
     names = baseline_names(baselines)
     opened = [load_run(run) for run in runs]
     if store is not None and out is not None:
-        options: dict[str, Any] = {**settings, **({"epochs": epochs} if epochs else {})}
+        options: dict[str, Any] = {**settings, **({"epochs": epochs} if epochs is not None else {})}
         variants = {model: {**options, "model": model} for model in fit}
         for trained in fit_grid(
-            store, variants, out / "runs", cuts=cuts, seeds=seeds, device=device, progress=_say
+            store, variants, out / "runs", cuts=cuts, seeds=seeds, device=device, progress=printer.progress
         ).values():
             opened += trained
     found = compare_runs(
@@ -78,11 +81,8 @@ def compare(
         read_interactions(logs) if logs else None,
         read_interactions(history) if history else None,
     )
-    click.echo(comparison_markdown(found, found.cuts[-1:]), nl=False)
+    printer.text(comparison_markdown(found, found.cuts[-1:]).rstrip())
+    printer.result(**found.to_json())
     if out:
         write_comparison(found, out)
-        click.echo(f"\n-> {out}/comparison.md, .csv, .json, .svg")
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+        printer.text(f"\n-> {out}/comparison.md, .csv, .json, .svg")

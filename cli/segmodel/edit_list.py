@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, reads_run
+from ..printer import Printer, prints
+from .options import TABLE, NamedFile, reads_run
 from .pairs import VIDEOS
 
 if TYPE_CHECKING:
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
 @click.command("edit-list")
 @reads_run
 @click.option("--video", required=True, help="Video id.")
-@click.option("-o", "--out", type=FILE, help="CSV with one row per segment.")
-@click.option("--edl", type=FILE, help="CMX 3600 list of the segments that lose viewers.")
+@click.option("-o", "--out", type=TABLE, help="Table with one row per segment: .csv, .parquet, .json.")
+@click.option("--edl", type=NamedFile(".edl"), help="CMX 3600 list of the segments that lose viewers.")
 @click.option("--fps", type=click.FloatRange(0, min_open=True), help="Of the list; default: the video's own.")
 @VIDEOS
+@prints
 def edit_list(
     run: Path,
     store: Path | None,
@@ -31,6 +34,7 @@ def edit_list(
     edl: Path | None,
     fps: float | None,
     videos: Path | None,
+    printer: Printer,
 ) -> None:
     """Find the segments of a video in which more people leave than its length alone explains.
 
@@ -41,27 +45,27 @@ def edit_list(
     segmodel edit-list --video cooking-12
     segmodel edit-list --video cooking-12 -o cooking-12.csv --edl cooking-12.edl
     """
-    from segfeat.interactions import read_interactions
     from segmodel.media.edit_list import exits_table, segment_exits, write_edl
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
+    from segmodel.tables import write_table
 
-    opened = load_run(run)
-    with opened.open_store(store) as features:
-        extra = read_interactions(history) if history else None
-        found = segment_exits(opened.config.dataset(features, history=extra), video)
-        click.echo(f"{'segment':>15} {'reached':>8} {'left':>6} {'expected':>9} {'lift':>6}  95 % interval")
+    with open_predictor(run, store, history) as predictor:
+        features = predictor.data.store
+        found = segment_exits(predictor.data.known_dataset, video)
+        printer.text(f"{'segment':>15} {'reached':>8} {'left':>6} {'expected':>9} {'lift':>6}  95 % interval")
         for s in found:
             span = f"{s.start_s:g}–{s.end_s:.4g} s"
             lift = "     –" if math.isnan(s.lift) else f"{s.lift:6.2f}  {s.low:.2f} to {s.high:.2f}"
-            click.echo(
+            printer.text(
                 f"{span:>15} {s.reached:8,} {s.left:6,} {s.expected:9.1f} {lift}{' *' if s.loses_viewers else ''}"
             )
+        printer.result(video_id=video, segments=[asdict(s) for s in found])
         if out:
-            exits_table(video, found).to_csv(out, index=False, float_format="%.6g")
-            click.echo(f"{len(found)} segments -> {out}")
+            write_table(exits_table(video, found), out)
+            printer.text(f"{len(found)} segments -> {out}")
         if edl:
             clip, rate = _clip(features, video, videos, fps)
-            click.echo(f"{write_edl(edl, video, found, clip, rate)} segments -> {edl} ({rate:g} pictures a second)")
+            printer.text(f"{write_edl(edl, video, found, clip, rate)} segments -> {edl} ({rate:g} pictures a second)")
 
 
 def _clip(store: FeatureStore, video: str, videos: Path | None, fps: float | None) -> tuple[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, reads_run
+from ..printer import Printer, prints
+from .options import FILE, TABLE, reads_run
 
 if TYPE_CHECKING:
     from segmodel.evaluation.evaluation import Evaluation
     from segmodel.evaluation.reliability import Reliability
-    from segmodel.runs.held_out import HeldOut
+    from segmodel.evaluation.slices import SliceTable
 
 _SHOWN = ("all", "warm video", "cold video", "warm user", "cold user")
 """Groups of the printed table; the JSON has all."""
@@ -33,16 +33,24 @@ _RANKING = ("hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10")
     metavar="LIST",
     help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
 )
-@click.option("--per-view", type=FILE, help="Write every metric of every view and model, as CSV or Parquet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all groups and calibration curves.")
+@click.option(
+    "--slices",
+    multiple=True,
+    metavar="NAME",
+    help="Where the run does worse: FILE:COLUMN[,…] of a table with user_id or video_id, an attribute of the store, a "
+    "column of the log, or all (those that need no file).",
+)
+@click.option("--per-view", type=TABLE, help="Write every metric of every view and model: .csv, .parquet, .json.")
+@prints
 def evaluate(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
     logs: tuple[Path, ...],
     baselines: str,
+    slices: tuple[str, ...],
     per_view: Path | None,
-    as_json: bool,
+    printer: Printer,
 ) -> None:
     """Measure a run on views that it was not trained on, beside simple models that it should beat.
 
@@ -54,40 +62,29 @@ def evaluate(
     segmodel evaluate --run runs/paper-1 --interactions later.csv --baselines all --per-view views.csv
     """
     from segfeat.interactions import read_interactions
-    from segmodel.evaluation.evaluation import write_per_view
-    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, held_out
-    from segmodel.runs.run import load_run
+    from segmodel.evaluation.evaluation import jsonable, write_per_view
+    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, measure_run
+    from segmodel.runs.predictor import open_predictor
+    from segmodel.runs.slices import measured_slices
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
-    opened = load_run(run)
-    title = f"run {opened.name}" if opened.name in names else opened.name
-    log = read_interactions(logs) if logs else None
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        measured = held_out(opened, features, log, extra)
-        found = {title: measured.evaluate(opened.model)}
-        found.update({name: measured.baseline(name, opened.config.seed) for name in names})
-    for line in _warnings(measured, opened.config.split):
-        click.echo(f"warning: {line}", err=True)
-    if as_json:
-        content = {"run": title, "models": {name: e.to_json() for name, e in found.items()}}
-        click.echo(json.dumps(content, indent=2))
-    else:
+    with open_predictor(run, store, history) as predictor:
+        measured = measure_run(predictor, read_interactions(logs) if logs else None, names)
+        table = measured_slices(measured, [s for s in slices if s != "all"]) if slices else None
+    found, title = measured.evaluations, measured.name
+    for line in measured.warnings:
+        printer.warn(f"warning: {line}")
+    if printer.as_json:
+        printer.result(run=title, models={name: e.to_json() for name, e in found.items()})
+        if table:
+            printer.result(slices=jsonable(table.to_frame().to_dict("records")), reference=table.reference)
+    elif not printer.quiet:
         _show(found, title)
+        if table:
+            _show_slices(table)
     if per_view:
         write_per_view(found, per_view)
-        click.echo(f"{len(measured.data):,} views × {len(found)} models -> {per_view}", err=as_json)
-
-
-def _warnings(measured: HeldOut, split: str) -> list[str]:
-    lines = []
-    if split == "random":
-        lines.append("the run's random split leaks the future into training; figures are too good")
-    if measured.trained_on:
-        lines.append(f"{measured.trained_on:,} of the views are training views of the run; figures are too good")
-    if measured.dropped:
-        lines.append(f"{measured.dropped:,} views without a watch time left out")
-    return lines
+        printer.text(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}")
 
 
 def _show(found: Mapping[str, Evaluation], run: str) -> None:
@@ -114,6 +111,19 @@ def _show(found: Mapping[str, Evaluation], run: str) -> None:
     )
     for what, curve in (("P(completes)", own.completes()), ("P(leaves in the first segment)", own.leaves_first())):
         click.echo(f"  {what:<32}{_calibration(curve)}")
+
+
+def _show_slices(table: SliceTable) -> None:
+    """The slices, worst first."""
+    click.echo(
+        f"\nslices, worst first: how much less the run is ahead of {table.reference} there than on the rest, in nats, "
+        "with its 95 % interval over users; * stands out among all of them"
+    )
+    for f in table.figures:
+        span = f"{f.gap.mean:+.4f} [{f.gap.low:+.4f}, {f.gap.high:+.4f}]{'*' if f.marked else ' '}"
+        click.echo(f"  {f.source:<20} {f.value[:24]:<24} {f.views:>8,} views  NLL {f.nll:.4f}  {span}")
+    if table.small:
+        click.echo(f"  {table.small:,} slices have too few views or users, or leave too few")
 
 
 def _calibration(curve: Reliability) -> str:

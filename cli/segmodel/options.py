@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -12,17 +13,60 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+LATEST = Path("runs/latest")
+
+
+class TableFile(click.Path):
+    """A table to write, refused before any work where its suffix is no format."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from segmodel.tables import table_format
+
+        try:
+            table_format(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+TABLE = TableFile()
+
+
+class NamedFile(click.Path):
+    """A file to write whose suffix must be one of some."""
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(path_type=Path)
+        self.suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if Path(value).suffix.lower() not in self.suffixes:
+            self.fail(f"{value}: the suffix decides the format; valid are {', '.join(self.suffixes)}", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 def reads_run(command: Command) -> Command:
-    """``--run``, ``--store`` and ``--history``: the options of every command that reads a run."""
+    """``[RUN]`` or ``--run``, ``--store`` and ``--history``: the options of every command that reads a run."""
+
+    @wraps(command)
+    def combined(*args: Any, run_argument: Path | None, run: Path | None, **others: Any) -> Any:
+        if run_argument is not None and run is not None and run != run_argument:
+            raise click.UsageError(f"two runs are named: {run_argument} and --run {run}")
+        return command(*args, run=run_argument or run or LATEST, **others)
+
     options = [
-        click.option("--run", "run", type=FILE, default=Path("runs/latest"), show_default=True, help="Run directory."),
+        click.argument("run_argument", metavar="[RUN]", type=FILE, required=False),
+        click.option("--run", type=FILE, help=f"Run directory, as RUN.  [default: {LATEST}]"),
         click.option("--store", type=FILE, help="Feature store; default: the one the run recorded."),
         click.option("--history", type=FILE, multiple=True, help="Log with extra views; may be given repeatedly."),
     ]
+    wrapped = cast(Command, combined)
     for option in reversed(options):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def key_values(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -74,14 +118,9 @@ def numbers(kind: type) -> Callable[..., tuple[Any, ...]]:
 
 def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     """``auto``, ``cpu`` or ``cuda[:i]``; ``auto`` takes a GPU where there is one."""
-    if value == "cpu":
-        return value
-    import torch
+    from segmodel.models.device import resolve_device
 
-    if value == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if not value.startswith("cuda"):
-        raise click.BadParameter(f"{value!r} is no device; valid are auto, cpu, cuda, cuda:0, …")
-    if not torch.cuda.is_available():
-        raise click.BadParameter(f"{value!r}: this machine has no usable CUDA device; use cpu or auto")
-    return value
+    try:
+        return resolve_device(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error

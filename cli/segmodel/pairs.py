@@ -11,7 +11,7 @@ import click
 from .options import FILE
 
 if TYPE_CHECKING:
-    from segfeat.interactions import Interactions
+    from segmodel.runs.predictor import PairPredictions, Predictor
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,17 +38,23 @@ def asks_for_pairs(command: Command) -> Command:
     return command
 
 
-def asked_pairs(user: str | None, video: str | None, all_users: Path | None, past: Interactions) -> Interactions:
-    """The pairs that the options name."""
-    from segmodel.runs.pairs import pairs_of, read_pairs
+def predict_asked(predictor: Predictor, user: str | None, video: str | None, all_users: Path | None) -> PairPredictions:
+    """Predictions for the pairs that the options name."""
+    from segmodel.runs.pairs import read_pairs
 
     if all_users is not None:
         if user is not None:
             raise click.UsageError("give either --user or --all-users")
-        return read_pairs(all_users, past, video)
+        return predictor.pairs(read_pairs(all_users, predictor.data.known, video))
     if user is None or video is None:
         raise click.UsageError("give --user and --video, or --all-users CSV")
-    return pairs_of([user], [video], past)
+    return predictor.product([user], [video])
+
+
+def check_target(out: Path | None, all_users: Path | None, suffixes: tuple[str, ...]) -> None:
+    """Refuse a single file of another format before any work; with ``--all-users`` it is a folder."""
+    if out is not None and all_users is None and out.suffix.lower() not in suffixes:
+        raise click.UsageError(f"{out}: the suffix decides the format; valid are {', '.join(suffixes)}")
 
 
 def report_errors(errors: Sequence[str], what: str) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, reads_run
+from ..printer import Printer, prints
+from ..run import FINISHED, PARTLY_FAILED
+from .options import FILE, TABLE, reads_run
 
 if TYPE_CHECKING:
     from segmodel.runs.predictor import PairPredictions
@@ -23,7 +25,11 @@ _SHOWN = 20
 )
 @click.option("--user", "users", multiple=True, help="User id; may be given repeatedly.")
 @click.option("--video", "videos", multiple=True, help="Video id; may be given repeatedly.")
-@click.option("-o", "--out", type=FILE, help="CSV with one row per segment.")
+@click.option("-o", "--out", type=TABLE, help="Table with one row per segment: .csv, .parquet, .json; - prints it.")
+@click.option(
+    "--strict", is_flag=True, help="Name every pair that cannot be predicted, and exit with 3 if there is one."
+)
+@prints
 def predict_skip(
     run: Path,
     store: Path | None,
@@ -32,7 +38,9 @@ def predict_skip(
     users: tuple[str, ...],
     videos: tuple[str, ...],
     out: Path | None,
-) -> None:
+    strict: bool,
+    printer: Printer,
+) -> int:
     """Predict where each user leaves each video, with probabilities and expected watch time.
 
     Without arguments: the latest run on its test views.
@@ -46,45 +54,66 @@ def predict_skip(
     if pairs and users:
         raise click.UsageError("give either --pairs or --user and --video")
     from segfeat.interactions import read_interactions
-    from segmodel.runs.pairs import pairs_of
-    from segmodel.runs.predictor import predict_pairs, predict_test
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
+    from segmodel.tables import STDOUT
 
-    opened = load_run(run)
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
+    with open_predictor(run, store, history) as predictor:
         if users:
-            past = opened.config.log(features)
-            asked = pairs_of(users, videos, past if extra is None else past.joined(extra))
-            found = predict_pairs(opened, features, asked, extra)
+            found = predictor.product(users, videos)
         elif pairs:
-            found = predict_pairs(opened, features, read_interactions(pairs, watch_needed=False), extra)
+            found = predictor.pairs(read_interactions(pairs, watch_needed=False))
         else:
-            found = predict_test(opened, features, extra)
+            found = predictor.test()
     if out:
         found.write(out)
-    _show(found)
-    for reason, n in found.skipped.items():
-        click.echo(f"{n:,} pairs not predicted: {reason}", err=True)
-    if out:
-        click.echo(f"{len(found.views):,} views, {int(found.views.segments.sum()):,} segments -> {out}")
+    for line in [] if str(out) == STDOUT else _lines(found):
+        printer.text(line)
+    if strict:
+        for pair in found.skipped:
+            printer.warn(f"not predicted: user {pair.user_id!r}, video {pair.video_id!r}: {pair.reason}")
+    for reason, n in found.reasons().items():
+        printer.warn(f"{n:,} pairs not predicted: {reason}")
+    if out and str(out) != STDOUT:
+        printer.text(f"{len(found.views):,} views, {int(found.views.segments.sum()):,} segments -> {out}")
+    if printer.as_json:
+        printer.result(pairs=_rows(found), skipped=[pair._asdict() for pair in found.skipped])
+    return PARTLY_FAILED if strict and found.skipped else FINISHED
 
 
-def _show(found: PairPredictions) -> None:
-    """One line per pair: the likeliest exit, completion, expected watch time."""
+def _rows(found: PairPredictions) -> list[dict[str, object]]:
+    """What ``--json`` says of each pair."""
     v, p = found.views, found.prediction
-    click.echo(f"{'user':<12} {'video':<24} {'length':>8}  {'leaves most likely':<24} {'completes':>9} {'watches':>9}")
+    return [
+        {
+            "user_id": v.user_ids[v.user[i]],
+            "video_id": v.video_ids[v.video[i]],
+            "time_ms": int(v.time_ms[i]),
+            "duration_s": float(v.picture_s[i]),
+            "user_known": bool(found.user_known[i]),
+            "video_known": bool(found.video_known[i]),
+            "skip_probability": p.skip_probability[i, : v.segments[i]].tolist(),
+            "completion": float(p.completion[i]),
+            "expected_watch_s": float(p.expected_watch_s[i]),
+        }
+        for i in range(len(found))
+    ]
+
+
+def _lines(found: PairPredictions) -> list[str]:
+    """One line per pair: the likeliest exit, completion, expected watch time; * where somebody or something is new."""
+    from segmodel.runs.heat_strips import likeliest_exit
+
+    v, p = found.views, found.prediction
+    lines = [f"{'user':<12} {'video':<24} {'length':>8}  {'leaves most likely':<24} {'completes':>9} {'watches':>9}"]
     for i in range(min(len(v), _SHOWN)):
-        slot = int(p.slots[i].argmax())
-        share = p.slots[i, slot]
-        if slot == v.segments[i]:
-            where = f"not at all ({share:.0%})"
-        else:
-            start = slot * v.segment_s
-            where = f"{start:g}–{min(start + v.segment_s, v.picture_s[i]):.3g} s ({share:.0%})"
-        click.echo(
-            f"{v.user_ids[v.user[i]]:<12} {v.video_ids[v.video[i]]:<24} {v.picture_s[i]:6.1f} s  {where:<24} "
+        user = f"{v.user_ids[v.user[i]]}{'' if found.user_known[i] else '*'}"
+        video = f"{v.video_ids[v.video[i]]}{'' if found.video_known[i] else '*'}"
+        lines.append(
+            f"{user:<12} {video:<24} {v.picture_s[i]:6.1f} s  {likeliest_exit(v, p, i):<24} "
             f"{p.completion[i]:9.0%} {p.expected_watch_s[i]:7.1f} s"
         )
     if len(v) > _SHOWN:
-        click.echo(f"… and {len(v) - _SHOWN:,} more")
+        lines.append(f"… and {len(v) - _SHOWN:,} more")
+    if not (found.user_known.all() and found.video_known.all()):
+        lines.append("* a user without any known view, or a video that is not in the store")
+    return lines

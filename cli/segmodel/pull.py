@@ -8,6 +8,7 @@ import click
 
 from segmodel.hub.places import KINDS, Kind
 
+from ..printer import Printer, prints
 from .options import FILE
 
 
@@ -19,8 +20,10 @@ from .options import FILE
 )
 @click.option("--store", type=FILE, help="Feature store that the run is to read.")
 @click.option("--interactions", type=FILE, multiple=True, help="Its watch log, where that is not the store's own.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def pull(repo: str, out: Path, kind: Kind, store: Path | None, interactions: tuple[Path, ...], quiet: bool) -> None:
+@prints
+def pull(
+    repo: str, out: Path, kind: Kind, store: Path | None, interactions: tuple[Path, ...], printer: Printer
+) -> None:
     """Fetch a run or a feature store that somebody pushed to REPO.
 
     \b
@@ -33,5 +36,5 @@ def pull(repo: str, out: Path, kind: Kind, store: Path | None, interactions: tup
     if kind == "dataset" and (store or interactions):
         raise click.UsageError("--store and --interactions belong to a run, not to a store")
     fetch(place(repo), kind, out, store, interactions)
-    if not quiet:
-        click.echo(f"{repo} -> {out}")
+    printer.result(repo=repo, out=out)
+    printer.text(f"{repo} -> {out}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..printer import Printer, prints
 from .options import FILE
 
 
@@ -14,8 +15,8 @@ from .options import FILE
 @click.argument("repo")
 @click.option("--store", type=FILE, help="Feature store of the run; default: the one the run recorded.")
 @click.option("--public", is_flag=True, help="Make a new repository public; default: private.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def push(source: Path, repo: str, store: Path | None, public: bool, quiet: bool) -> None:
+@prints
+def push(source: Path, repo: str, store: Path | None, public: bool, printer: Printer) -> None:
     """Share SOURCE, a run or a feature store, as REPO, with a card that says what it is.
 
     REPO is owner/name on the Hugging Face hub (log in with: hf auth login), or a folder, written ./name, /name or
@@ -42,5 +43,5 @@ def push(source: Path, repo: str, store: Path | None, public: bool, quiet: bool)
         with open_predictor(run, store) as predictor:
             found = measure(predictor, POSITION_BASELINES)
         where = push_run(run, target, found.evaluations, found.comparison, private=not public)
-    if not quiet:
-        click.echo(f"{source} -> {where}")
+    printer.result(source=source, pushed_to=where)
+    printer.text(f"{source} -> {where}")

@@ -9,7 +9,8 @@ import click
 
 from segmodel.recommend import BACKBONES, DIRECT
 
-from .options import FILE, device, reads_run
+from ..printer import Printer, prints
+from .options import FILE, TABLE, device, reads_run
 
 if TYPE_CHECKING:
     from segmodel.recommend.ranker import Ranking
@@ -32,7 +33,8 @@ _SEGMENTS = 3
 )
 @click.option("--watched", is_flag=True, help="Rank videos that the user has watched before, too.")
 @click.option("--device", default="auto", callback=device, show_default=True, help="auto, cpu or cuda[:i]; for a fit.")
-@click.option("-o", "--out", type=FILE, help="CSV with one row per segment of the listed videos.")
+@click.option("-o", "--out", type=TABLE, help="Table with one row per segment of the listed videos.")
+@prints
 def recommend(
     run: Path,
     store: Path | None,
@@ -44,6 +46,7 @@ def recommend(
     watched: bool,
     device: str,
     out: Path | None,
+    printer: Printer,
 ) -> None:
     """Rank the store's videos for a user, after their last known view, with the segments that earned it.
 
@@ -55,22 +58,22 @@ def recommend(
     segmodel recommend --user 17
     segmodel recommend --user 17 --candidates fresh.csv --top 5 --by din -o for-17.csv
     """
-    from segfeat.interactions import read_interactions
     from segmodel.recommend.ranker import rank_videos
     from segmodel.runs.pairs import read_videos
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
-    opened = load_run(run)
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        videos = None if candidates is None else read_videos(candidates, features)
-        found = rank_videos(opened, features, user, videos, extra, by=by, watched=watched, device=device, say=_say)
-    _show(found, top)
+    with open_predictor(run, store, history) as predictor:
+        videos = None if candidates is None else read_videos(candidates, predictor.data.store)
+        found = rank_videos(predictor, user, videos, by=by, watched=watched, device=device, say=printer.progress)
+    if not (printer.as_json or printer.quiet):
+        _show(found, top)
     for reason, n in found.skipped.items():
-        click.echo(f"{n:,} candidates not ranked: {reason}", err=True)
+        printer.warn(f"{n:,} candidates not ranked: {reason}")
     if out:
         found.write(out, top)
-        click.echo(f"{min(top, len(found.order)):,} of {len(found.order):,} videos -> {out}")
+        printer.text(f"{min(top, len(found.order)):,} of {len(found.order):,} videos -> {out}")
+    best = found.top(top)
+    printer.result(user_id=user, video_ids=best.ids, probability=best.scores, skipped=found.skipped)
 
 
 def _show(found: Ranking, top: int) -> None:
@@ -86,7 +89,3 @@ def _show(found: Ranking, top: int) -> None:
             f"{rank:4d}  {v.video_ids[v.video[row]]:<24} {v.picture_s[row]:6.1f} s {found.probability[row]:12.1%}  "
             + ", ".join(spans)
         )
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)

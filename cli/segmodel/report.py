@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, reads_run
+from ..printer import Printer, prints
+from .options import FILE, NamedFile, reads_run
 from .pairs import VIDEOS
 
 
@@ -24,7 +25,15 @@ from .pairs import VIDEOS
     help="Models fitted on the run's training views for comparison: positions, all, none, or names.",
 )
 @VIDEOS
-@click.option("-o", "--out", type=FILE, default=Path("report.html"), show_default=True, help="The HTML file.")
+@click.option(
+    "-o",
+    "--out",
+    type=NamedFile(".html", ".htm"),
+    default=Path("report.html"),
+    show_default=True,
+    help="The HTML file.",
+)
+@prints
 def report(
     run: Path,
     store: Path | None,
@@ -34,6 +43,7 @@ def report(
     baselines: str,
     videos: Path | None,
     out: Path,
+    printer: Printer,
 ) -> None:
     """Write one HTML file about a run: cases to look at, how good it is, and what it was made from.
 
@@ -43,22 +53,19 @@ def report(
     segmodel report -o report.html
     segmodel report --run runs/paper-1 --cases pairs.csv --ablation ablations -o report.html
     """
-    from segfeat.interactions import read_interactions
     from segmodel.report.page import write_report
     from segmodel.runs.held_out import POSITION_BASELINES, baseline_names
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
-    opened = load_run(run)
-    with opened.open_store(store) as features:
+    with open_predictor(run, store, history) as predictor:
         size = write_report(
-            opened,
-            features,
+            predictor,
             out,
             cases=None if cases == "auto" else Path(cases),
-            history=read_interactions(history) if history else None,
             videos=videos,
             ablation=ablation,
             baselines=names,
         )
-    click.echo(f"{size / 1e6:.2f} MB -> {out}")
+    printer.result(file=out, bytes=size)
+    printer.text(f"{size / 1e6:.2f} MB -> {out}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from ..printer import Printer, prints
 from .options import FILE, reads_run
-from .pairs import asked_pairs, asks_for_pairs, report_errors
+from .pairs import asks_for_pairs, check_target, predict_asked, report_errors
 
 
 @click.command()
 @reads_run
 @asks_for_pairs
 @click.option("-o", "--out", type=FILE, help="Picture (.png, .jpg, .webp), or folder. [default: thumbnail.png]")
+@prints
 def thumbnail(
     run: Path,
     store: Path | None,
@@ -23,6 +26,7 @@ def thumbnail(
     all_users: Path | None,
     videos: Path | None,
     out: Path | None,
+    printer: Printer,
 ) -> None:
     """Write the picture of the segment that a user would like best, in full size.
 
@@ -30,23 +34,22 @@ def thumbnail(
     segmodel thumbnail --user 17 --video cooking-12 -o cooking-12.png
     segmodel thumbnail --all-users users.csv --video cooking-12 -o thumbnails/
     """
-    from segfeat.interactions import read_interactions
     from segmodel.media.thumbnail import choose_thumbnails, write_thumbnail
     from segmodel.media.write_each import write_each
-    from segmodel.runs.predictor import predict_pairs
-    from segmodel.runs.run import load_run
+    from segmodel.runs.predictor import open_predictor
 
-    opened = load_run(run)
-    extra = read_interactions(history) if history else None
-    with opened.open_store(store) as features:
-        past = opened.config.log(features)
-        pairs = asked_pairs(user, video, all_users, past if extra is None else past.joined(extra))
-        chosen = list(choose_thumbnails(predict_pairs(opened, features, pairs, extra), features))
+    check_target(out, all_users, (".png", ".jpg", ".jpeg", ".webp"))
+    with open_predictor(run, store, history) as predictor:
+        features = predictor.data.store
+        found = predict_asked(predictor, user, video, all_users)
+        chosen = list(choose_thumbnails(found, features))
         target = out or Path("thumbnails" if all_users else "thumbnail.png")
         if all_users:
             errors = write_each(chosen, target, ".png", lambda one, path: write_thumbnail(one, features, path, videos))
-            click.echo(f"{len(chosen) - len(errors):,} pictures -> {target}/, listed in {target}/index.csv")
+            printer.text(f"{len(chosen) - len(errors):,} pictures -> {target}/, listed in {target}/index.csv")
             report_errors(errors, "pictures")
+            printer.result(written=len(chosen) - len(errors), folder=target, errors=errors)
         else:
             write_thumbnail(chosen[0], features, target, videos)
-            click.echo(f"segment {chosen[0].segment}, picture at {chosen[0].time_s:.2f} s -> {target}")
+            printer.text(f"segment {chosen[0].segment}, picture at {chosen[0].time_s:.2f} s -> {target}")
+            printer.result(file=target, **asdict(chosen[0]))

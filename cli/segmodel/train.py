@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from segmodel.countdown import Countdown
 from segmodel.models import DEFAULT, MODELS
+from segmodel.runs.loggers import LOGGERS
 
+from ..printer import Printer, prints
+from ..units import UNIT
 from .options import FILE, device, key_values
+
+if TYPE_CHECKING:
+    from segmodel.runs.train import Training
 
 
 @click.command()
 @click.argument("store", type=FILE, required=False)
 @click.option("--interactions", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
+@UNIT
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
 @click.option("--model", type=click.Choice(list(MODELS)), help=f"Default: {DEFAULT}.")
 @click.option("--config", type=FILE, help="YAML or JSON file with options and model settings; unknown keys are errors.")
@@ -30,18 +38,21 @@ from .options import FILE, device, key_values
 @click.option("--seed", type=int, help="Default: 0.")
 @click.option("--device", default="auto", callback=device, show_default=True, help="auto, cpu or cuda[:i].")
 @click.option("--out", type=FILE, help="Run directory; default: runs/<model>-<number>.")
+@click.option("--log-to", multiple=True, type=click.Choice(list(LOGGERS)), help="Training curves; repeatable.")
 @click.option("--resume", "resume_run", type=FILE, metavar="RUN", help="Go on with an interrupted run.")
-@click.option("--quiet", is_flag=True, help="No line per epoch.")
+@prints
 def train(
     store: Path | None,
     interactions: tuple[Path, ...],
+    units: tuple[str, ...],
     modalities: str | None,
     config: Path | None,
     settings: dict[str, str],
     device: str,
     out: Path | None,
+    log_to: tuple[str, ...],
     resume_run: Path | None,
-    quiet: bool,
+    printer: Printer,
     **options: Any,
 ) -> None:
     """Train a segment-interest model on STORE and its watch log; write a run directory.
@@ -51,37 +62,41 @@ def train(
     segmodel train feats.h5 --interactions log.csv --model paper --set d=32 --out runs/small
     segmodel train --resume runs/paper-1
     """
-    from segmodel.runs.train import prepare, resume
+    from segmodel.runs.train import prepare, reopen, resume
     from segmodel.runs.train import train as fit
 
-    report = None if quiet else _print_epoch
     if resume_run is not None:
-        given = store or interactions or modalities or config or settings or out
+        given = store or interactions or units or modalities or config or settings or out
         if given or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes everything from the run; give no other option with it")
-        run = resume(resume_run, device=device, report=report)
+        job = reopen(resume_run)
+        run = resume(resume_run, device=device, report=EpochLine(job, printer), training=job, log_to=log_to)
     else:
         if store is None:
             raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
-        job = prepare(_config(store, interactions, modalities, config, settings, options))
-        views, counts = job.data.views, job.facts["views"]
-        click.echo(f"{views!r}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
+        job = prepare(_config(store, interactions, units, modalities, config, settings, options))
+        views, counts = job.data.dataset.views, job.data.summary["views"]
+        printer.text(f"log: {job.check}")
+        if job.check.warning:
+            printer.warn(f"warning: {job.check.warning}")
+        printer.text(f"{views!r}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
         for reason, n in views.dropped.items():
-            click.echo(f"  {n:,} rows left out: {reason}")
+            printer.text(f"  {n:,} rows left out: {reason}")
         if views.capped:
-            click.echo(f"  {views.capped:,} exits capped where log and video file disagree on the length")
+            printer.text(f"  {views.capped:,} exits capped where log and video file disagree on the length")
         if job.config.split == "random":
-            click.echo(
-                "warning: the random split leaks the future into training; use it only to compare with the paper",
-                err=True,
+            printer.warn(
+                "warning: the random split leaks the future into training; use it only to compare with the paper"
             )
-        run = fit(job, out, device=device, report=report)
-    click.echo(f"run: {run.folder}   next: segmodel evaluate, segmodel predict-skip")
+        run = fit(job, out, device=device, report=EpochLine(job, printer), log_to=log_to)
+    printer.result(run=run.folder, model=run.config.model, **run.data)
+    printer.text(f"run: {run.folder}   next: segmodel evaluate, segmodel predict-skip")
 
 
 def _config(
     store: Path,
     interactions: tuple[Path, ...],
+    units: tuple[str, ...],
     modalities: str | None,
     file: Path | None,
     settings: dict[str, str],
@@ -95,11 +110,28 @@ def _config(
     table.update(settings)
     if interactions:
         table["interactions"] = [str(p) for p in interactions]
+    if units:
+        table["unit"] = list(units)
     if modalities:
         table["modalities"] = modalities
     return run_config(store, table)
 
 
-def _print_epoch(record: Mapping[str, Any]) -> None:
-    shown = [f"{k} {v:.4f}" for k, v in record.items() if isinstance(v, float) and not k.endswith("_s")]
-    click.echo(f"epoch {record.get('epoch', 0):3d}  " + "  ".join(shown) + f"  {record.get('epoch_s', 0.0):.1f} s")
+class EpochLine:
+    """A line for each epoch: member, epoch, its figures, and how long the rest takes at most."""
+
+    def __init__(self, job: Training, printer: Printer) -> None:
+        config = job.model.config
+        self.members = int(getattr(config, "members", 1))
+        self.epochs = int(job.config.epochs or getattr(config, "epochs", 0) or 0)
+        self._countdown, self._printer = Countdown(self.members * self.epochs), printer
+
+    def __call__(self, record: Mapping[str, Any]) -> None:
+        shown = [f"{k} {v:.4f}" for k, v in record.items() if isinstance(v, float) and not k.endswith("_s")]
+        place = f"epoch {record.get('epoch', 0) % max(self.epochs, 1) + 1}/{self.epochs}"
+        if "member" in record:
+            place = f"member {record['member'] + 1}/{self.members} {place}"
+        self._countdown.step()
+        rest = self._countdown.rest()
+        line = f"{place}  {'  '.join(shown)}  {record.get('epoch_s', 0.0):.1f} s"
+        self._printer.progress(f"{line}  at most {rest}" if rest else line)

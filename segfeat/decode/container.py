@@ -85,9 +85,9 @@ def choose_audio(container: InputContainer) -> AudioStream | None:
 
 
 def choose_text(container: InputContainer) -> SubtitleStream | None:
-    """The text track to read: default disposition first, then the first; None without one."""
+    """The text track to read: full before forced ones (a few signs), then the default, then the first; or None."""
     streams = [s for s in container.streams.subtitles if s.codec_context is not None and s.name in TEXT_CODECS]
-    return max(streams, key=lambda s: (_is_default(s), -s.index), default=None)
+    return max(streams, key=lambda s: (not s.disposition & Disposition.forced, _is_default(s), -s.index), default=None)
 
 
 def packets(container: InputContainer, stream: Stream, note: Callable[[str, str], None]) -> Iterator[Packet]:

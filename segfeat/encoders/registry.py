@@ -67,6 +67,11 @@ PRESETS: Mapping[str, Preset] = {
         "middle",
         "classical descriptors that need no weights",
     ),
+    "multilingual": Preset(
+        {**_CLIP.encoders, "text": "sentence-transformers:paraphrase-multilingual-MiniLM-L12-v2"},
+        "middle",
+        "CLIP and wav2vec 2.0, with words of fifty languages",
+    ),
     "paper": Preset(
         {**_CLIP.encoders, "visual": "open_clip-patches:ViT-L-14-336@openai"},
         "start",

@@ -1,14 +1,36 @@
-"""Turning public data formats into stores without raw videos."""
+"""Turning public data formats into stores without raw videos.
+
+A new format is one module with a function ``read`` and one line in `IMPORTERS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from segfeat.interactions import COLUMNS
+if TYPE_CHECKING:
+    from segfeat.importers.imported import Files, Imported
 
-FORMATS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "segmm": {**COLUMNS, "watch_ms": ("playing_time",)},
-    "kuairand": {**COLUMNS, "video": ("video_id",), "watch_ms": ("play_time_ms",)},
-    "csv": COLUMNS,
+IMPORTERS: Mapping[str, str] = {
+    "segmm": "segfeat.importers.segmm:read",
+    "kuairand": "segfeat.importers.kuairand:read",
+    "kuairec": "segfeat.importers.kuairec:read",
+    "kuaisar": "segfeat.importers.kuaisar:read",
+    "csv": "segfeat.importers.any_csv:read",
 }
-"""Log formats by name: the column names of each field. ``csv`` takes any of the names that the others use."""
+"""Format -> function from `Files` to `Imported`, as ``module:function``."""
+
+
+def importer(format_name: str) -> Callable[[Files], Imported]:
+    """The function that reads a format.
+
+    Raises
+    ------
+    ValueError
+        If there is none; names the valid formats.
+    """
+    if format_name not in IMPORTERS:
+        raise ValueError(f"unknown log format {format_name!r}; valid are {', '.join(IMPORTERS)}")
+    module, _, name = IMPORTERS[format_name].partition(":")
+    return cast("Callable[[Files], Imported]", getattr(import_module(module), name))

@@ -136,7 +136,7 @@ def _measure(known: Prepared, sample: Sequence[Source], processes: int) -> _Cost
     items: dict[str, list[Any]] = {modality: [] for modality in known.encoders}
     counts = dict.fromkeys(known.encoders, 0)
     segments, cpu_s, size = 0, 0.0, 0
-    task = reading_task(known.settings, known.encoders)
+    task = reading_task(known.settings, known.encoders, known.request.device)
     with ReaderPool(task, sample, processes, known.request.video_timeout_s) as pool:
         for arrival in pool:
             for segment in arrival:

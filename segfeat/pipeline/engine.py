@@ -35,13 +35,15 @@ def machinery(
     shares = shares_for(encoders, device, workers)
     with (
         _torch_threads(shares.threads_per_batch),
-        ReaderPool(reading_task(settings, encoders), sources, shares.workers, video_timeout_s, shares.cores) as pool,
+        ReaderPool(
+            reading_task(settings, encoders, device), sources, shares.workers, video_timeout_s, shares.cores
+        ) as pool,
         Encoding(shares.encoding_threads, _thread_preparer(device, shares), pool.core) as encoding,
     ):
         yield iter(pool), encoding
 
 
-def reading_task(settings: Settings, encoders: Mapping[str, Encoder]) -> Reading:
+def reading_task(settings: Settings, encoders: Mapping[str, Encoder], device: str) -> Reading:
     """What decode processes have to do so that these encoders get what they take."""
     visual, audio = encoders.get("visual"), encoders.get("audio")
     short_side = visual.frame_size if visual is not None else THUMBNAIL_SIDE if settings.thumbnails else None
@@ -50,7 +52,15 @@ def reading_task(settings: Settings, encoders: Mapping[str, Encoder]) -> Reading
         {modality: encoder.preparer for modality, encoder in encoders.items()},
         short_side,
         (audio.sample_rate or 0) if audio is not None else 0,
+        settings.sources(_words_device(device)),
     )
+
+
+def _words_device(device: str) -> str:
+    """Where recognisers of words run: known without asking torch in every decode process."""
+    from segfeat.encoders.device import resolve_device
+
+    return str(resolve_device(device))
 
 
 def shares_for(encoders: Mapping[str, Encoder], device: str, workers: int | None) -> Shares:

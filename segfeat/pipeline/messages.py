@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from segfeat.types import Float64
+from segfeat.types import Float64, Line
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +31,25 @@ class SegmentItems:
     items : mapping of modality to what its encoder takes
         Modalities without material are absent.
     text : str
+        All words, as the text encoder gets them.
     thumbnail : bytes
         WebP; empty where there is none.
+    words : mapping of kind to tuple of Line
+        Where they come from, but for the title.
     """
 
     frame_time_s: Float64
     items: Mapping[str, Any]
     text: str
     thumbnail: bytes
+    words: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
         """Memory that the segment takes, about."""
         arrays = sum(item.nbytes for item in self.items.values() if isinstance(item, np.ndarray))
-        return arrays + len(self.text) + len(self.thumbnail) + 500
+        lines = sum(len(line.text) + 100 for lines in self.words.values() for line in lines)
+        return arrays + len(self.text) + len(self.thumbnail) + lines + 500
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from functools import partial
+from itertools import repeat, tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segfeat.decode import DecodeError, MediaInfo, VideoReader, open_video
-from segfeat.decode.base import Cue, Frame
-from segfeat.decode.subtitles import find_sidecar, read_sidecar, span_text
+from segfeat.decode.base import Frame
 from segfeat.pipeline.messages import Closed, Failed, Message, Opened, SegmentItems
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Source
 from segfeat.segment import frame_times, segment_spans
-from segfeat.types import Clip, Float32, Float64, UInt8
+from segfeat.types import Clip, Float32, Float64, Line, UInt8
+from segfeat.words import Material, WordSource
+from segfeat.words.base import SPEECH_RATE
+from segfeat.words.text import joined
 
 THUMBNAIL_SIDE = 160
 """Shorter side of a thumbnail in pixels."""
@@ -46,12 +49,14 @@ class Reading:
         Scale pictures to this shorter side; None: nobody looks at pictures.
     sample_rate : int
         Samples a second of the sound; 0: nobody listens.
+    sources : sequence of WordSource
     """
 
     settings: Settings
     preparers: Mapping[str, Callable[[Clip], Any]]
     short_side: int | None
     sample_rate: int
+    sources: Sequence[WordSource] = ()
 
     def __call__(self, source: Source) -> Iterator[Message]:
         """Messages about one source; what goes wrong with the file is a message, not an exception."""
@@ -86,23 +91,27 @@ class Reading:
         spans_s = segment_spans(reader.info.duration_s, self.settings.segment_s)
         yield Opened(reader.info.duration_s, spans_s, reader.name)
         problems: list[str] = []
-        cues = self._cues(source, reader, problems)
         times_s = frame_times(spans_s, self.settings.frames_per_segment, self.settings.frame_position)
         pictures = self._pictures(reader, times_s)
-        waveforms = reader.audio(spans_s, self.sample_rate) if self.sample_rate else repeat(_NO_SOUND)
+        waveforms, sound = self._sound(reader, spans_s)
+        beside = tuple(Path(source.file).with_name(name) for name in source.side_files)
+        material = Material(reader, spans_s, times_s, source.title, beside, sound, problems.append)
+        words = {s.kind: _careful(s, material) for s in self.sources}
         seen = False
         for (start_s, end_s), waveform in zip(spans_s.tolist(), waveforms, strict=False):
             taken = [next(pictures) for _ in range(times_s.shape[1])]
             frames = [frame for frame in taken if frame is not None]
             seen = seen or bool(frames)
-            words = " ".join(filter(None, [source.title, span_text(cues, start_s, end_s)]))
-            clip = Clip(start_s, end_s, *_stacked(frames), waveform, self.sample_rate, words)
+            found = {kind: next(lines) for kind, lines in words.items()}
+            text = joined(found)
+            clip = Clip(start_s, end_s, *_stacked(frames), waveform, self.sample_rate, text)
             prepared = {modality: prepare(clip) for modality, prepare in self.preparers.items()}
             yield SegmentItems(
                 np.array([np.nan if frame is None else frame.time_s for frame in taken]),
                 {modality: item for modality, item in prepared.items() if item is not None},
-                words,
+                text,
                 _thumbnail(frames[len(frames) // 2].image) if frames and self.settings.thumbnails else b"",
+                {kind: lines for kind, lines in found.items() if kind != "title"},  # that one is kept once
             )
         if self.short_side is not None and not seen:
             yield Failed("no_frames", f"{source.path}: no picture could be decoded")
@@ -114,16 +123,26 @@ class Reading:
             return repeat(None)
         return iter(reader.frames(times_s.ravel(), self.short_side))
 
-    def _cues(self, source: Source, reader: VideoReader, problems: list[str]) -> list[Cue]:
-        """Subtitles: a file beside the video goes before the track inside it."""
-        sidecar = find_sidecar(Path(source.file)) if source.subtitled else None
-        if sidecar is None:
-            return reader.cues() if reader.info.has_subtitles else []
+    def _sound(
+        self, reader: VideoReader, spans_s: Float64
+    ) -> tuple[Iterator[Float32], Callable[[], Iterator[Float32]]]:
+        """The sound for the encoder, and for those who listen to words: decoded once if they want the same rate."""
+        mine = reader.audio(spans_s, self.sample_rate) if self.sample_rate else repeat(_NO_SOUND)
+        if self.sample_rate != SPEECH_RATE or not any(source.hears for source in self.sources):
+            return mine, partial(reader.audio, spans_s, SPEECH_RATE)
+        mine, theirs = tee(mine)
+        return mine, lambda: theirs
+
+
+def _careful(source: WordSource, material: Material) -> Iterator[tuple[Line, ...]]:
+    """The words of every segment; none, with a note, once the source has failed."""
+    lines = source.read(material)
+    while True:
         try:
-            return read_sidecar(sidecar)
-        except OSError as error:
-            problems.append(f"subtitles {sidecar.name} cannot be read: {error.strerror}")
-            return []
+            yield from lines
+        except Exception as error:  # whatever a recogniser throws at a video must not cost the video
+            material.note(f"words of {source.name}: {type(error).__name__}: {error}")
+        yield ()
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segfeat.decode.subtitles import AUTO
 from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
 from segfeat.interactions import Interactions, read_interactions
+from segfeat.log_check import LogCheck, check_log, parse_units
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
 from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
+from segfeat.store.manifest import NAME as MANIFEST
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Modality, StoreHeader
+from segfeat.words import DEFAULT_WORDS, parse_words
 
 VIDEO_TIMEOUT_S = 300.0
 """A file whose decoding gets nowhere for this long, and as long again as it lasts, is given up."""
@@ -33,6 +37,7 @@ class Request:
     text: str | None = None
     metadata: str | Path | None = None
     interactions: str | Path | Sequence[str | Path] | Interactions | None = None
+    unit: tuple[str, ...] = ()
     segment_s: float = SEGMENT_S
     frames_per_segment: int = 1
     frame_position: str | None = None
@@ -44,6 +49,8 @@ class Request:
     retry_failed: bool = False
     workers: int | None = None
     video_timeout_s: float = VIDEO_TIMEOUT_S
+    words: str | Sequence[str] = DEFAULT_WORDS
+    subtitle_encoding: str = AUTO
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -69,12 +76,14 @@ class Request:
             self.id_from,
             self.decoder,
             self.thumbnails,
+            parse_words(self.words),
+            self.subtitle_encoding,
         )
         if not out.parent.is_dir():
             raise ValueError(f"{out.parent}: no such folder")
-        if out.is_dir():
-            raise ValueError(f"{out} is a folder; name a file for the store")
-        adding = out.exists() and not self.overwrite
+        if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
+            raise ValueError(f"{out} is a folder of other things; name a file, or a folder of its own, for the store")
+        adding = (out.is_file() or (out / MANIFEST).exists()) and not self.overwrite
         root = _root(common_root(given), out if adding else None)
         found = scan(given, root, self.id_from)
         sources = list(found.sources)
@@ -82,7 +91,8 @@ class Request:
             sources = with_titles(sources, self.metadata)
         log = self.interactions
         if log is not None and not isinstance(log, Interactions):
-            log = read_interactions(log)
+            log = read_interactions(log, unit_ms=parse_units(self.unit))
+        check = None if log is None else _check(log, sources, out if adding else None)
         encoders = _load(specs, self.device)
         header = settings.header({modality: encoder.spec for modality, encoder in encoders.items()})
         base = _finished(out, header) if adding else None
@@ -91,7 +101,7 @@ class Request:
         if base is not None:
             check_ids(new, {video_id: path for path, (_, _, video_id) in base.videos.items()})
         found = replace(found, sources=tuple(sources))
-        return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log)
+        return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log, check)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +126,8 @@ class Prepared:
         What the store that is added to knows; None where one is written anew.
     log : Interactions or None
         The log asked for.
+    check : LogCheck or None
+        What it holds.
     """
 
     request: Request
@@ -128,6 +140,16 @@ class Prepared:
     titled: bool
     base: Finished | None
     log: Interactions | None
+    check: LogCheck | None
+
+
+def _check(log: Interactions, sources: Sequence[Source], store: Path | None) -> LogCheck:
+    """The log beside the videos that the store will have; how long they are is not known before they are read."""
+    known = dict.fromkeys((source.video_id for source in sources), 0)
+    if store is not None:
+        with FeatureStore(store) as before:
+            known |= before.duration_ms
+    return check_log(log, known, "the store")
 
 
 def _choose(preset: str | None, single: Mapping[Modality, str | None]) -> tuple[dict[Modality, str], str]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segfeat.interactions import Interactions
 from segfeat.pipeline.arrival import Arrival
@@ -19,11 +18,10 @@ from segfeat.pipeline.plan import Plan
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import Prepared
 from segfeat.pipeline.shard import write_shard
+from segfeat.store.addition import add_stores
 from segfeat.store.hdf5 import sync_folder
+from segfeat.store.manifest import is_parted
 from segfeat.store.merge import Part, merge_stores
-
-if TYPE_CHECKING:
-    pass
 
 _STATE_EVERY_S = 1.0
 
@@ -87,9 +85,23 @@ class Run:
                 self._write_state()
 
     def merge(self, parts: list[Part], log: Interactions | None) -> None:
-        """Put all parts together and in the place of the store, which stays as it was until then."""
+        """Put all parts together and in the place of the store, which stays as it was until then.
+
+        A store in parts keeps the parts it has; the new ones come beside them.
+        """
         merged = self.folder / "merged.h5"
         try:
+            if is_parted(self.known.out):
+                add_stores(
+                    self.known.out,
+                    [part for part in parts if part.path != self.known.out],
+                    header=self.known.header,
+                    root=str(self.known.found.root),
+                    interactions=log,
+                    superseded={path for part in parts if part.path == self.known.out for path in part.without},
+                    anew=self.known.base is None,
+                )
+                return
             merge_stores(parts, merged, log, self.known.header, str(self.known.found.root))
             os.replace(merged, self.known.out)
             sync_folder(self.known.out.parent)

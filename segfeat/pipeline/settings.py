@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from segfeat.decode import DECODERS
+from segfeat.decode.subtitles import AUTO
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S, segment_count
 from segfeat.types import EncoderSpec, StoreHeader
+from segfeat.words import DEFAULT_WORDS, Options, WordSource, load_sources, parse_words
 
 ID_RULES = ("stem", "path")
 """Where a video's id comes from: its file name without suffix, or its path relative to the scanned root."""
@@ -28,6 +30,10 @@ class Settings:
         A name in `segfeat.decode.DECODERS`.
     thumbnails : bool
         Whether a small picture of every segment is kept.
+    words : tuple of str
+        Names in `segfeat.words.SOURCES`, as `segfeat.words.parse_words` gives them.
+    subtitle_encoding : str
+        Of subtitle files; ``auto`` finds it out.
     """
 
     segment_s: float = SEGMENT_S
@@ -36,6 +42,8 @@ class Settings:
     id_from: str = "stem"
     decoder: str = "auto"
     thumbnails: bool = True
+    words: tuple[str, ...] = DEFAULT_WORDS
+    subtitle_encoding: str = AUTO
 
     def __post_init__(self) -> None:
         segment_count(1.0, self.segment_s)
@@ -48,9 +56,37 @@ class Settings:
         ):
             if value not in valid:
                 raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(valid)}")
+        object.__setattr__(self, "words", parse_words(self.words))
+        if self.subtitle_encoding != AUTO:
+            try:
+                "".encode(self.subtitle_encoding)
+            except LookupError as error:
+                raise ValueError(
+                    f"unknown encoding of subtitles {self.subtitle_encoding!r}; valid are auto, and the "
+                    "names that Python knows, such as utf-8, gb18030, cp1252"
+                ) from error
+
+    def sources(self, device: str = "cpu") -> tuple[WordSource, ...]:
+        """The sources of words, networks of which run on ``device``.
+
+        Raises
+        ------
+        ValueError
+            If a source's library or model cannot be had.
+        """
+        return load_sources(self.words, Options(self.subtitle_encoding, device))
 
     def header(self, encoders: Mapping[str, EncoderSpec]) -> StoreHeader:
-        """The header of stores made with these settings and encoders."""
+        """The header of stores made with these settings and encoders; says where words come from if not as usual."""
         parameters = asdict(self)
         segment_s = parameters.pop("segment_s")
-        return StoreHeader(float(segment_s), parameters, dict(encoders))
+        usual = Settings()
+        specs = dict(encoders)
+        if (self.words, self.subtitle_encoding) == (usual.words, usual.subtitle_encoding):
+            del parameters["words"], parameters["subtitle_encoding"]
+        else:
+            parameters["words"] = [source.description for source in self.sources()]
+            if "text" in specs:
+                pooling = f"{specs['text'].pooling}; words of {', '.join(self.words) or 'nobody'}"
+                specs["text"] = replace(specs["text"], pooling=pooling)
+        return StoreHeader(float(segment_s), parameters, specs)

@@ -18,7 +18,7 @@ from segfeat.pipeline.messages import Failed, Opened, SegmentItems
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Source
 from segfeat.store.writer import write_store
-from segfeat.types import StoreHeader, VideoFeatures
+from segfeat.types import Line, StoreHeader, VideoFeatures
 
 if TYPE_CHECKING:
     from segfeat.encoders import Encoder
@@ -169,6 +169,7 @@ class _Draft:
         self._frame_time_s: list[np.ndarray] = []
         self._texts: list[str] = []
         self._thumbnails: list[bytes] = []
+        self._words: list[Mapping[str, tuple[Line, ...]]] = []
 
     def add(self, segment: SegmentItems) -> int:
         """Keep all of a segment but its items; its row."""
@@ -177,6 +178,7 @@ class _Draft:
         self._frame_time_s.append(segment.frame_time_s)
         self._texts.append(segment.text)
         self._thumbnails.append(segment.thumbnail)
+        self._words.append(segment.words)
         self.rows += 1
         return self.rows - 1
 
@@ -204,6 +206,7 @@ class _Draft:
             size_bytes=self.source.size_bytes,
             mtime_ns=self.source.mtime_ns,
             problems=self.problems,
+            words={kind: tuple(found[kind] for found in self._words) for kind in self._words[0]},
         )
 
 

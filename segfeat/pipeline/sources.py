@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segfeat.decode.side_files import side_files
+
 VIDEO_SUFFIXES = frozenset(
     {
         ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mkv",
@@ -15,8 +17,6 @@ VIDEO_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 """What counts as a video inside a folder; a file that is named itself is always taken."""
-
-SUBTITLE_SUFFIXES = frozenset((".srt", ".vtt"))
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Source:
         As found while scanning; 0 where the file was gone.
     title : str
         Words from the metadata.
-    subtitled : bool
-        Whether its folder has any subtitle files.
+    side_files : tuple of str
+        Names of the subtitle files beside it, best first.
     """
 
     video_id: str
@@ -44,7 +44,7 @@ class Source:
     size_bytes: int
     mtime_ns: int
     title: str = ""
-    subtitled: bool = False
+    side_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,25 +91,26 @@ def scan(paths: Sequence[str | Path], root: Path, id_from: str = "stem") -> Scan
     ValueError
         If two files would get the same id; the message names both.
     """
-    found: dict[str, bool] = {}
+    found: dict[str, tuple[str, ...]] = {}
     unlisted: dict[str, str] = {}
     ignored = 0
-    listed: dict[str, bool] = {}
+    single: dict[str, list[str]] = {}
     for given in map(os.path.abspath, paths):
         if not os.path.isdir(given):
-            folder = os.path.dirname(given)
-            if folder not in listed:
-                listed[folder] = _subtitled(folder)
-            found[given] = listed[folder]
+            single.setdefault(os.path.dirname(given), []).append(os.path.basename(given))
             continue
         for folder, names, reason in _walk(given):
             if reason:
                 unlisted[os.path.relpath(folder, root)] = reason
-            videos = [n for n in names if not n.startswith(".") and os.path.splitext(n)[1].lower() in VIDEO_SUFFIXES]
-            ignored += len(names) - len(videos)
-            subtitled = any(os.path.splitext(n)[1].lower() in SUBTITLE_SUFFIXES for n in names)
-            found.update((os.path.join(folder, name), subtitled) for name in videos)
-    sources = [_source(file, os.path.relpath(file, root), id_from, subtitled) for file, subtitled in found.items()]
+            videos = [name for name in names if _is_video(name)]
+            beside = side_files(names, videos)
+            ignored += len(names) - len(videos) - len({name for taken in beside.values() for name in taken})
+            found.update((os.path.join(folder, name), beside.get(name, ())) for name in videos)
+    for folder, chosen in single.items():
+        names = _names(folder)
+        beside = side_files(names, {*filter(_is_video, names), *chosen})
+        found.update((os.path.join(folder, name), beside.get(name, ())) for name in chosen)
+    sources = [_source(file, os.path.relpath(file, root), id_from, beside) for file, beside in found.items()]
     sources.sort(key=lambda s: s.path)
     check_ids(sources)
     return Scan(root, tuple(sources), unlisted, ignored)
@@ -152,14 +153,14 @@ def read_list(path: str | Path) -> list[str]:
     return [os.path.join(folder, name) for name in names]
 
 
-def _source(file: str, path: str, id_from: str, subtitled: bool) -> Source:
+def _source(file: str, path: str, id_from: str, beside: tuple[str, ...]) -> Source:
     try:
         stat = os.stat(file)
         size_bytes, mtime_ns = stat.st_size, stat.st_mtime_ns
     except OSError:
         size_bytes = mtime_ns = 0  # gone or not ours to see: reading it will say which
     stem = os.path.splitext(os.path.basename(path))[0]
-    return Source(path if id_from == "path" else stem, path, file, size_bytes, mtime_ns, "", subtitled)
+    return Source(path if id_from == "path" else stem, path, file, size_bytes, mtime_ns, "", beside)
 
 
 def _walk(top: str) -> Iterator[tuple[str, list[str], str]]:
@@ -186,8 +187,12 @@ def _walk(top: str) -> Iterator[tuple[str, list[str], str]]:
             waiting.append(path)
 
 
-def _subtitled(folder: str) -> bool:
+def _is_video(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES
+
+
+def _names(folder: str) -> list[str]:
     try:
-        return any(os.path.splitext(name)[1].lower() in SUBTITLE_SUFFIXES for name in os.listdir(folder))
+        return os.listdir(folder)
     except OSError:
-        return False
+        return []

@@ -1,1 +1,1 @@
-"""The feature store: its reader, its writer and what both share; :mod:`segfeat.store.reader` specifies the format."""
+"""The feature store: its reader, its writer and what both share; :mod:`segfeat.store.format` specifies the file."""

@@ -93,6 +93,11 @@ def strings(values: Iterable[str]) -> npt.NDArray[np.object_]:
     return np.array([v.replace("\0", "\ufffd").encode("utf-8", "surrogateescape") for v in values], dtype=object)
 
 
+def text(dataset: h5py.Dataset) -> Any:
+    """A string dataset to be indexed for ``str``; file names that are no UTF-8 come back as Python spells them."""
+    return dataset.asstr("utf-8", "surrogateescape")
+
+
 def content_hash(file: h5py.File) -> str:
     """SHA-256 over names, shapes, attributes and values of all datasets, in name order."""
     names: list[str] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,41 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
-from segfeat.store import hdf5
+from segfeat.store import hdf5, words
+from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import finish
-from segfeat.types import Int64, StoreHeader
+from segfeat.types import Attribute, Int64, StoreHeader, Users
 
-Runs = list[tuple[int, int]]
+Runs = Sequence[tuple[int, int]]
 """Half-open ranges of rows, ascending."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A store to be merged, leaving out the videos and failures of some paths."""
+    """A single-file store to be merged, or some of its rows.
+
+    Attributes
+    ----------
+    path : path
+    without : frozenset of str
+        Paths whose videos and failures are left out.
+    videos, failures : runs or None
+        The rows to be taken; None: all.
+    share : float
+        Of the file's bytes, about how much of them that is.
+    """
 
     path: str | Path
     without: frozenset[str] = frozenset()
+    videos: Sequence[tuple[int, int]] | None = None
+    failures: Sequence[tuple[int, int]] | None = None
+    share: float = 1.0
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much there is to copy."""
+        return round(Path(self.path).stat().st_size * self.share)
 
 
 def merge_stores(
@@ -36,6 +57,7 @@ def merge_stores(
     interactions: Interactions | None = None,
     header: StoreHeader | None = None,
     root: str = "",
+    users: Users | None = None,
 ) -> None:
     """Concatenate stores with equal headers into a new one, in bounded memory and with one part open at a time.
 
@@ -51,6 +73,8 @@ def merge_stores(
         Needed where ``parts`` is empty; otherwise the first part's.
     root : str
         The folder that the paths of the result are relative to.
+    users : Users, optional
+        The user table of the result; otherwise that of all parts.
 
     Raises
     ------
@@ -81,7 +105,9 @@ def merge_stores(
             with h5py.File(outline.part.path, "r") as source:
                 _append(source, file, outline, at)
         failures = [failure for outline in outlines for failure in outline.failures]
-        finish(file, header, failures, interactions, root)
+        if users is None:
+            users = reduce(Users.joined, (outline.users for outline in outlines), Users())
+        finish(file, header, failures, interactions, root, users)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +122,20 @@ class _Outline:
     pictures: int
     problems: bool
     failures: tuple[Failure, ...]
+    attributes: Mapping[str, Attribute]
+    users: Users
+    words: dict[str, Int64]
 
 
 def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
-    keep = np.array([path not in part.without for path in store.paths], dtype=bool)
+    keep = _taken(part.videos, len(store))
+    if part.without:
+        keep &= np.array([path not in part.without for path in store.paths], dtype=bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
     videos = [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
     segments = [(int(store.offset[a]), int(store.offset[b])) for a, b in videos]
     ends = file["thumbnails/offset"][:] if "thumbnails" in file else None
+    failed = _taken(part.failures, len(store.failures))
     return _Outline(
         part,
         videos,
@@ -112,8 +144,19 @@ def _outline(part: Part, store: FeatureStore, file: h5py.File) -> _Outline:
         None if ends is None else np.concatenate([np.diff(ends[a : b + 1]) for a, b in [(0, 0), *segments]]),
         file["segments/frame_time_s"].shape[1] if videos else 0,
         bool((store.problems[keep] != "").any()),
-        tuple(f for f in store.failures if f.path not in part.without),
+        tuple(f for f, taken in zip(store.failures, failed, strict=True) if taken and f.path not in part.without),
+        {name: attribute.take(np.flatnonzero(keep)) for name, attribute in store.video_attributes.items()},
+        store.users,
+        words.sizes(file, segments),
     )
+
+
+def _taken(runs: Sequence[tuple[int, int]] | None, count: int) -> npt.NDArray[np.bool_]:
+    """(count,) which rows are meant; None: all."""
+    taken = np.full(count, runs is None)
+    for start, stop in runs or ():
+        taken[start:stop] = True
+    return taken
 
 
 def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline]) -> None:
@@ -145,6 +188,18 @@ def _layout(file: hdf5.NewFile, header: StoreHeader, outlines: Sequence[_Outline
     for name, (shape, dtype) in layout.items():
         hdf5.create(file, name, shape, dtype)
     file["videos/offset"][...] = np.concatenate([[0], np.cumsum(sizes)])
+    words.layout(file, [o.words for o in outlines], [int(o.sizes.sum()) for o in outlines])
+    for name, values in attribute_columns("videos", _attributes(outlines)).items():
+        hdf5.create(file, name, values.shape, values.dtype)[...] = values
+
+
+def _attributes(outlines: Sequence[_Outline]) -> dict[str, Attribute]:
+    """The attributes of all parts; a part that lacks one has videos without a category."""
+    found = {}
+    for name in dict.fromkeys(name for o in outlines for name in o.attributes):
+        parts = [o.attributes[name] if name in o.attributes else Attribute.of([()] * len(o.sizes)) for o in outlines]
+        found[name] = Attribute.joined(parts)
+    return found
 
 
 def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict[str, int]) -> None:
@@ -168,6 +223,8 @@ def _append(source: h5py.File, target: hdf5.NewFile, outline: _Outline, at: dict
         blobs = [(int(ends[a]), int(ends[b])) for a, b in outline.segments]
         _copy(source["thumbnails/data"], target["thumbnails/data"], blobs, at["thumbnails"], hdf5.COPY_ROWS * 64)
         at["thumbnails"] += int(outline.thumbnail_sizes.sum())
+    for name, lines, first in words.rows(source, target, outline.segments, at["segments"]):
+        _copy(source[name], target[name], lines, first)
     at["videos"] += len(outline.sizes)
     at["segments"] += n
 

@@ -1,37 +1,4 @@
-"""The feature store: one HDF5 file, flat and ragged. This docstring is the format specification, version 1.
-
-V videos, T segments of all videos one after another, F pictures a segment, D feature dimensions. Every numeric dataset
-is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.get_offset()``; strings are UTF-8.
-
-======================================  ==============  ==============================================================
-``/videos/id``                          str (V,)        unique
-``/videos/path``                        str (V,)        relative to the scanned root; empty where there is no raw video
-``/videos/title``                       str (V,)        from the metadata; empty where there is none
-``/videos/duration_s``                  f64 (V,)        length of the picture
-``/videos/offset``                      i64 (V+1,)      segments of video v are rows offset[v] .. offset[v+1]-1
-``/videos/status``                      str (V,)        ``ok`` or ``partial`` (some of it could not be decoded)
-``/videos/problems``                    str (V,)        optional: what could not be read of partial ones, in words
-``/videos/decoder``                     str (V,)        who decoded it; empty where nobody did
-``/videos/size_bytes``, ``mtime_ns``    i64 (V,)        of the source file when read; 0 where there is none
-``/segments/span_s``                    f64 (T, 2)      half-open, tile [0, duration)
-``/segments/frame_time_s``              f64 (T, F)      presentation times of the pictures used, NaN where none
-``/segments/text``                      str (T,)        title and subtitles
-``/features/<modality>``                f16 (T, D)      ``visual``, ``audio``, ``text``; attributes: the EncoderSpec
-``/valid/<modality>``                   bool (T,)       False: the segment has no such material, features are zeros
-``/thumbnails/offset``, ``data``        i64 (T+1,), u8  optional: one small WebP per segment
-``/failures/path, code, message``       str (N,)        one row per file that gave no video; code from FAILURE_CODES
-``/failures/size_bytes``, ``mtime_ns``  i64 (N,)
-``/interactions/user_id``, ``video_id`` str             optional: the watch log's id tables ...
-``/interactions/user``, ``video``       i32 (N,)        ... its codes into them ...
-``/interactions/time_ms, watch_ms,      i64 (N,)        ... and its integers; 0 = unknown
-duration_ms``
-======================================  ==============  ==============================================================
-
-File attributes: ``format`` = "segfeat", ``format_version``, ``segment_s``, ``parameters`` (JSON: everything else that
-decides the content), ``content_hash`` (SHA-256 over all datasets and specs: equal hashes mean equal content), ``root``
-(the folder that paths are relative to, as an absolute path; not part of the content, empty where there is none).
-A file is written once under a temporary name and renamed; it is never changed in place.
-"""
+"""Reading a feature store; :mod:`segfeat.store.format` specifies the file."""
 
 from __future__ import annotations
 
@@ -48,12 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.failures import Failure
-from segfeat.interactions import Interactions
-from segfeat.types import MODALITIES, Bool, EncoderSpec, Float32, Float64, Int64, StoreHeader, VideoFeatures
-
-FORMAT_VERSION = 1
-
-VIDEO_STATUS = ("ok", "partial")
+from segfeat.interactions import Categories, Interactions
+from segfeat.store import words
+from segfeat.store.attributes import read_attributes
+from segfeat.store.format import FORMAT_VERSION
+from segfeat.store.hdf5 import text
+from segfeat.store.mapped import MappedColumn, MappedFile
+from segfeat.types import (
+    MODALITIES,
+    Attribute,
+    Bool,
+    EncoderSpec,
+    Float32,
+    Float64,
+    Int64,
+    StoreHeader,
+    Users,
+    VideoFeatures,
+)
 
 
 class FeatureStore:
@@ -62,13 +41,21 @@ class FeatureStore:
     Parameters
     ----------
     path : path
-        The HDF5 file.
+        The HDF5 file, or the folder of a store in parts (see :mod:`segfeat.store.parts`).
 
     Raises
     ------
     ValueError
         If the file is missing, no segfeat store, or of a newer format version.
     """
+
+    def __new__(cls, path: str | Path) -> FeatureStore:
+        """A folder is opened as a store in parts, which answers every question as a single file does."""
+        if cls is FeatureStore and Path(path).is_dir():
+            from segfeat.store.parts import PartedStore
+
+            return super().__new__(PartedStore)
+        return super().__new__(cls)
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -83,10 +70,13 @@ class FeatureStore:
             self.format_version = int(self._file.attrs["format_version"])
             self.content_hash = str(self._file.attrs["content_hash"])
             self.root = str(self._file.attrs["root"])
-            self.video_ids: npt.NDArray[np.object_] = self._strings("videos/id")
+            if "videos/id" not in self._file:
+                raise KeyError("videos/id")
             self.offset: Int64 = self._file["videos/offset"][:]
             self.duration_s: Float64 = self._file["videos/duration_s"][:]
             self._valid: dict[str, Bool] = {}
+            self._features: dict[str, npt.NDArray[Any]] = {}
+            self._columns: dict[str, MappedColumn | None] = {}
         except (KeyError, TypeError, ValueError) as error:
             self._file.close()
             if not isinstance(error, ValueError):
@@ -110,7 +100,7 @@ class FeatureStore:
         return f"<FeatureStore {self.path.name}: {len(self):,} videos, {self.segment_total:,} segments; {columns}>"
 
     def __len__(self) -> int:
-        return len(self.video_ids)
+        return len(self.duration_s)
 
     def __contains__(self, video_id: str) -> bool:
         return video_id in self.rows
@@ -122,6 +112,10 @@ class FeatureStore:
         row = self.rows.get(video_id)
         if row is None:
             raise KeyError(f"{self.path}: no video {video_id!r}")
+        return self.video_at(row)
+
+    def video_at(self, row: int) -> VideoFeatures:
+        """The video in a row of ``/videos``."""
         part = slice(int(self.offset[row]), int(self.offset[row + 1]))
         videos, segments = self._file["videos"], self._file["segments"]
         thumbnails: tuple[bytes, ...] = ()
@@ -130,32 +124,49 @@ class FeatureStore:
             data = self._file["thumbnails/data"][int(ends[0]) : int(ends[-1])].tobytes()
             thumbnails = tuple(data[a - ends[0] : b - ends[0]] for a, b in pairwise(ends))
         return VideoFeatures(
-            video_id=video_id,
+            video_id=str(self.video_ids[row]),
             duration_s=float(self.duration_s[row]),
             spans_s=segments["span_s"][part],
-            features={m: np.array(self.features(m)[part]) for m in self.encoders},
+            features={m: self._take(m, np.arange(part.start, part.stop)) for m in self.encoders},
             valid={m: self.valid(m)[part] for m in self.encoders},
-            path=_text(videos["path"])[row],
-            title=_text(videos["title"])[row],
-            status=_text(videos["status"])[row],
-            decoder=_text(videos["decoder"])[row],
+            path=text(videos["path"])[row],
+            title=text(videos["title"])[row],
+            status=text(videos["status"])[row],
+            decoder=text(videos["decoder"])[row],
             frame_time_s=segments["frame_time_s"][part],
-            segment_text=tuple(_text(segments["text"])[part]),
+            segment_text=tuple(text(segments["text"])[part]),
             thumbnails=thumbnails,
             size_bytes=int(videos["size_bytes"][row]),
             mtime_ns=int(videos["mtime_ns"][row]),
-            problems=_text(videos["problems"])[row] if "problems" in videos else "",
+            problems=text(videos["problems"])[row] if "problems" in videos else "",
+            attributes={name: attribute[row] for name, attribute in self.video_attributes.items()},
+            words=words.read(self._file, part.start, part.stop),
         )
 
     @cached_property
-    def rows(self) -> dict[str, int]:
+    def video_ids(self) -> npt.NDArray[np.object_]:
+        """(V,) all ids."""
+        return self._strings("videos/id")
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
         """Where each video id stands in ``/videos``."""
         return {v: i for i, v in enumerate(self.video_ids.tolist())}
+
+    @cached_property
+    def duration_ms(self) -> dict[str, int]:
+        """Length of each video in whole milliseconds, by its id."""
+        return {v: round(s * 1000) for v, s in zip(self, self.duration_s.tolist(), strict=True)}
 
     @property
     def segment_total(self) -> int:
         """T, the number of segments of all videos."""
         return int(self.offset[-1])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
 
     @property
     def segment_s(self) -> float:
@@ -200,6 +211,11 @@ class FeatureStore:
         return self._strings("segments/text")
 
     @cached_property
+    def word_counts(self) -> Mapping[str, Int64]:
+        """(T,) lines of each segment by the source of words; sources that were not read are absent."""
+        return {kind: words.counts(self._file, kind) for kind in words.kinds(self._file)}
+
+    @cached_property
     def source_stat(self) -> Int64:
         """(V, 2): size in bytes and mtime in ns of each source file when it was read."""
         return np.stack([self._file["videos/size_bytes"][:], self._file["videos/mtime_ns"][:]], axis=1)
@@ -218,7 +234,9 @@ class FeatureStore:
             If the store has no such modality.
         """
         self._check_modality(modality)
-        return self._mapped(f"features/{modality}")
+        if modality not in self._features:
+            self._features[modality] = self._mapped(f"features/{modality}")
+        return self._features[modality]
 
     def valid(self, modality: str) -> Bool:
         """(T,) False where a segment has no such material."""
@@ -247,8 +265,8 @@ class FeatureStore:
         ValueError
             If the store has no such modality, or a gathered feature is not finite; the message names the video.
         """
-        column, valid = self.features(modality), self.valid(modality)[rows]
-        values = column[rows].astype(np.float32)
+        valid = self.valid(modality)[rows]
+        values = self._take(modality, np.asarray(rows)).astype(np.float32, copy=False)
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():
             row = int(np.asarray(rows)[~finite][0])
@@ -261,10 +279,27 @@ class FeatureStore:
         return values, valid
 
     @cached_property
+    def video_attributes(self) -> Mapping[str, Attribute]:
+        """Categorical attributes of the videos (V rows each) by name: author, tags, music."""
+        return read_attributes(self._file, "videos")
+
+    @cached_property
+    def users(self) -> Users:
+        """What is known about users besides their views; without users where there is nothing."""
+        if "users" not in self._file:
+            return Users()
+        return Users(self._strings("users/id"), read_attributes(self._file, "users"))
+
+    @property
+    def user_attributes(self) -> Mapping[str, Attribute]:
+        """Categorical attributes of ``users.ids`` by name."""
+        return self.users.attributes
+
+    @cached_property
     def failures(self) -> tuple[Failure, ...]:
         """The files that gave no video."""
         group = self._file["failures"]
-        columns = [_text(group[name])[:] for name in ("path", "code", "message")]
+        columns = [text(group[name])[:] for name in ("path", "code", "message")]
         numbers = [group[name][:].tolist() for name in ("size_bytes", "mtime_ns")]
         return tuple(Failure(*row) for row in zip(*columns, *numbers, strict=True))
 
@@ -275,7 +310,12 @@ class FeatureStore:
             return None
         group = self._file["interactions"]
         columns = [group[name][:] for name in ("user", "video", "time_ms", "watch_ms", "duration_ms")]
-        return Interactions(self._strings("interactions/user_id"), self._strings("interactions/video_id"), *columns)
+        context = {
+            name: Categories(column["codes"][:], text(column["names"])[:])
+            for name, column in group.get("context", {}).items()
+        }
+        users, videos = self._strings("interactions/user_id"), self._strings("interactions/video_id")
+        return Interactions(users, videos, *columns, context=context)  # type: ignore[misc]  # five columns
 
     def _read_header(self) -> StoreHeader:
         attributes = self._file.attrs
@@ -299,7 +339,18 @@ class FeatureStore:
             raise ValueError(f"{self.path}: no {modality} features; it has {', '.join(self.encoders) or 'none'}")
 
     def _strings(self, name: str) -> npt.NDArray[np.object_]:
-        return np.asarray(_text(self._file[name])[:], dtype=object)
+        return np.asarray(text(self._file[name])[:], dtype=object)
+
+    def _take(self, modality: str, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Rows of a feature column, as they are stored, without reading what lies between them."""
+        if modality not in self._columns:
+            self._columns[modality] = self._mapped_file.column(self._file[f"features/{modality}"])
+        column = self._columns[modality]
+        return np.array(self.features(modality)[rows]) if column is None else column.take(rows)
+
+    @cached_property
+    def _mapped_file(self) -> MappedFile:
+        return MappedFile(self.path)
 
     def _mapped(self, name: str) -> npt.NDArray[Any]:
         dataset = self._file[name]
@@ -307,11 +358,6 @@ class FeatureStore:
         if offset is None:  # empty, or written by somebody who chunked it: right all the same, only slower
             return np.asarray(dataset[:])
         return np.memmap(self.path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
-
-
-def _text(dataset: h5py.Dataset) -> Any:
-    """A string dataset to be indexed for ``str``; file names that are no UTF-8 come back as Python spells them."""
-    return dataset.asstr("utf-8", "surrogateescape")
 
 
 def _plain(value: Any) -> Any:

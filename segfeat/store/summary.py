@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segfeat.store.reader import FeatureStore
-from segfeat.types import EncoderSpec
+from segfeat.types import Bool, EncoderSpec, Int64
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,14 @@ class ModalitySummary:
     """A feature column: its encoder, and how much of the store has such material."""
 
     encoder: EncoderSpec
+    segments: int
+    videos: int
+
+
+@dataclass(frozen=True)
+class WordsSummary:
+    """How much of the store has words: segments and videos."""
+
     segments: int
     videos: int
 
@@ -48,7 +56,7 @@ class VideoSummary:
     """One video.
 
     ``problems`` says what could not be read; ``sound_segments`` is None where the store has no audio features;
-    ``words`` are each said once.
+    ``words`` are each said once, ``words_from`` counts the segments that have any, by their source.
     """
 
     id: str
@@ -60,6 +68,7 @@ class VideoSummary:
     decoder: str
     sound_segments: int | None
     words: tuple[str, ...]
+    words_from: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,12 @@ class StoreSummary:
     segments: int
     hours: float
     modalities: Mapping[str, ModalitySummary]
+    words: Mapping[str, WordsSummary]
     failures: int
     failure_codes: Mapping[str, int]
     interactions: LogSummary | None
+    video_attributes: Mapping[str, int]
+    user_attributes: Mapping[str, int]
 
 
 def summarise(store: FeatureStore) -> StoreSummary:
@@ -90,7 +102,7 @@ def summarise(store: FeatureStore) -> StoreSummary:
         root=store.root,
         format_version=store.format_version,
         content_hash=store.content_hash,
-        file_bytes=store.path.stat().st_size,
+        file_bytes=store.size_bytes,
         segment_s=store.segment_s,
         parameters=dict(store.header.parameters),
         videos=len(store),
@@ -98,9 +110,12 @@ def summarise(store: FeatureStore) -> StoreSummary:
         segments=store.segment_total,
         hours=float(store.duration_s.sum() / 3600),
         modalities={m: _modality(store, m) for m in store.encoders},
+        words={name: _words(store, has) for name, has in _worded(store).items()},
         failures=len(store.failures),
         failure_codes=dict(Counter(f.code for f in store.failures).most_common()),
         interactions=_log(store),
+        video_attributes={name: len(a.names) for name, a in store.video_attributes.items()},
+        user_attributes={name: len(a.names) for name, a in store.user_attributes.items()},
     )
 
 
@@ -108,6 +123,7 @@ def summarise_videos(store: FeatureStore) -> list[VideoSummary]:
     """One summary for each video, in the store's order."""
     sound = _valid_per_video(store, "audio") if "audio" in store.encoders else None
     words = store.segment_text
+    per_video = {name: _per_video(store, has) for name, has in _worded(store).items() if name != "any"}
     return [
         VideoSummary(
             id=video_id,
@@ -118,15 +134,34 @@ def summarise_videos(store: FeatureStore) -> list[VideoSummary]:
             problems=store.problems[v],
             decoder=store.decoders[v],
             sound_segments=None if sound is None else int(sound[v]),
+            words_from={name: int(n[v]) for name, n in per_video.items() if n[v]},
             words=tuple(dict.fromkeys(t for t in words[store.offset[v] : store.offset[v + 1]] if t)),
         )
         for v, video_id in enumerate(store)
     ]
 
 
-def _valid_per_video(store: FeatureStore, modality: str) -> np.ndarray:
-    running = np.concatenate([[0], np.cumsum(store.valid(modality))])
-    return np.diff(running[store.offset])
+def _worded(store: FeatureStore) -> dict[str, Bool]:
+    """(T,) whether a segment has words: any, those of the title, and those of each other source that was read."""
+    titled = np.repeat(store.titles != "", np.diff(store.offset)).astype(bool)
+    found = {kind: lines > 0 for kind, lines in store.word_counts.items()}
+    return {"any": store.segment_text != "", "title": titled, **found}
+
+
+def _words(store: FeatureStore, has: Bool) -> WordsSummary:
+    counts = _per_video(store, has)
+    return WordsSummary(int(counts.sum()), int((counts > 0).sum()))
+
+
+def _valid_per_video(store: FeatureStore, modality: str) -> Int64:
+    return _per_video(store, store.valid(modality))
+
+
+def _per_video(store: FeatureStore, has: Bool) -> Int64:
+    """(V,) segments of each video for which ``has`` (T,) holds."""
+    running = np.concatenate([[0], np.cumsum(has)])
+    counts: Int64 = np.diff(running[store.offset])
+    return counts
 
 
 def _modality(store: FeatureStore, modality: str) -> ModalitySummary:

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
-from segfeat.store import hdf5
-from segfeat.store.reader import FORMAT_VERSION, VIDEO_STATUS
-from segfeat.types import StoreHeader, VideoFeatures
+from segfeat.store import hdf5, words
+from segfeat.store.attributes import checked_name, user_columns
+from segfeat.store.attributes import columns as attribute_columns
+from segfeat.store.format import FORMAT_VERSION, VIDEO_STATUS
+from segfeat.types import Attribute, StoreHeader, Users, VideoFeatures
 
 
 def write_store(
@@ -24,6 +26,7 @@ def write_store(
     failures: Sequence[Failure] = (),
     interactions: Interactions | None = None,
     root: str = "",
+    users: Users | None = None,
 ) -> None:
     """Write a store from memory; ``root`` is the folder that its paths are relative to.
 
@@ -61,6 +64,11 @@ def write_store(
     for modality, spec in header.encoders.items():
         columns[f"features/{modality}"] = _stacked([v.features[modality] for v in videos], (0, spec.dim), np.float16)
         columns[f"valid/{modality}"] = _stacked([v.valid[modality] for v in videos], (0,), np.bool_)
+    named = dict.fromkeys(name for v in videos for name in v.attributes)
+    columns |= attribute_columns(
+        "videos", {name: Attribute.of(v.attributes.get(name, ()) for v in videos) for name in named}
+    )
+    columns |= words.columns(videos)
     if any(any(v.thumbnails) for v in videos):
         blobs = [b for v in videos for b in (v.thumbnails or (b"",) * len(v.spans_s))]
         columns["thumbnails/offset"] = np.concatenate([[0], np.cumsum([len(b) for b in blobs])]).astype(np.int64)
@@ -68,13 +76,18 @@ def write_store(
     with hdf5.new_file(path) as file:
         for name, values in columns.items():
             hdf5.create(file, name, values.shape, values.dtype)[...] = values
-        finish(file, header, failures, interactions, root)
+        finish(file, header, failures, interactions, root, users or Users())
 
 
 def finish(
-    file: hdf5.NewFile, header: StoreHeader, failures: Sequence[Failure], log: Interactions | None, root: str
+    file: hdf5.NewFile,
+    header: StoreHeader,
+    failures: Sequence[Failure],
+    log: Interactions | None,
+    root: str,
+    users: Users,
 ) -> None:
-    """Write failures, log and attributes: what every store has, whoever wrote its other columns."""
+    """Write failures, log, users and file attributes: what every store has, whoever wrote its other columns."""
     columns: dict[str, npt.NDArray[Any]] = {
         **{f"failures/{n}": hdf5.strings(getattr(f, n) for f in failures) for n in ("path", "code", "message")},
         **{f"failures/{n}": np.array([getattr(f, n) for f in failures], np.int64) for n in ("size_bytes", "mtime_ns")},
@@ -83,6 +96,10 @@ def finish(
         columns |= {f"interactions/{n}": hdf5.strings(getattr(log, f"{n}s")) for n in ("user_id", "video_id")}
         numbers = ("user", "video", "time_ms", "watch_ms", "duration_ms")
         columns |= {f"interactions/{n}": getattr(log, n) for n in numbers}
+        for name, (codes, names) in log.context.items():
+            group = f"interactions/context/{checked_name(name)}"
+            columns |= {f"{group}/names": hdf5.strings(names), f"{group}/codes": codes}
+    columns |= user_columns(users)
     for name, values in columns.items():
         hdf5.create(file, name, values.shape, values.dtype)[...] = values
     file.check()
@@ -115,8 +132,8 @@ def _padded_times(video: VideoFeatures, pictures: int) -> npt.NDArray[np.float64
 
 def _check_video(video: VideoFeatures, header: StoreHeader) -> None:
     n = len(video.spans_s)
-    if n == 0:
-        raise ValueError(f"video {video.video_id!r} has no segments")
+    if (n == 0) != (video.duration_s == 0):
+        raise ValueError(f"video {video.video_id!r} has {n} segments, but lasts {video.duration_s:g} s")
     if video.status not in VIDEO_STATUS:
         raise ValueError(f"video {video.video_id!r}: status {video.status!r}; valid are {', '.join(VIDEO_STATUS)}")
     for what, given in (("texts", video.segment_text), ("thumbnails", video.thumbnails)):

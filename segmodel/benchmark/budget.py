@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -22,8 +22,8 @@ class Budget:
     trials : int
         Settings tried, with the first seed. The best on validation is fitted with the other seeds, too.
     seeds : int
-    epochs, patience : int
-        Most that a fit may have, whatever the model's own limits.
+    epochs, patience_updates : int
+        Most that a fit may have, whatever the model's own limits; patience counts updates without a better score.
     folds : int
         Of cross-fitted interest, in the recommendation benchmark; 1 fits it once, the plain way.
     """
@@ -31,19 +31,19 @@ class Budget:
     trials: int
     seeds: int
     epochs: int
-    patience: int
+    patience_updates: int
     folds: int = 1
 
 
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(trials=2, seeds=2, epochs=10, patience=4),
-    "default": Budget(trials=8, seeds=3, epochs=60, patience=8),
+    "small": Budget(trials=2, seeds=2, epochs=10, patience_updates=80),
+    "default": Budget(trials=16, seeds=3, epochs=400, patience_updates=500),
 }
 """Of the skip benchmark."""
 
 RECOMMEND_BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(trials=2, seeds=2, epochs=4, patience=1, folds=2),
-    "default": Budget(trials=8, seeds=3, epochs=30, patience=4, folds=5),
+    "small": Budget(trials=2, seeds=2, epochs=8, patience_updates=50, folds=2),
+    "default": Budget(trials=16, seeds=3, epochs=60, patience_updates=200, folds=5),
 }
 """Of the recommendation benchmark, whose networks are at their best after few epochs, and which has many more fits."""
 
@@ -54,12 +54,14 @@ def search_space(model: str) -> Search:
     return declared
 
 
-def trials(model: str, budget: Budget) -> list[dict[str, Any]]:
+def trials(model: str, budget: Budget, without: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The settings that are tried, at most ``budget.trials``; the k-th is the same under every budget.
 
-    The first takes the first choice of every setting, the others are drawn without repetition.
+    The first takes the first choice of every setting, the others are drawn without repetition: random search, which
+    needs no model of a validation score that is itself uncertain, and whose trials do not wait for each other (Bergstra
+    and Bengio 2012). Settings ``without`` are left at their defaults.
     """
-    space = search_space(model)
+    space = {key: choices for key, choices in search_space(model).items() if key not in without}
     rng = np.random.default_rng(zlib.crc32(model.encode()))
     found = [{key: choices[0] for key, choices in space.items()}]
     possible = int(np.prod([len(choices) for choices in space.values()]))
@@ -73,5 +75,5 @@ def trials(model: str, budget: Budget) -> list[dict[str, Any]]:
 def within(model: str, budget: Budget) -> dict[str, int]:
     """The model's own limits on epochs and patience, cut to the budget's."""
     own: dict[str, Any] = {f.name: f.default for f in fields(model_class(model).Config)}
-    limits = {"epochs": budget.epochs, "patience": budget.patience}
+    limits = {"epochs": budget.epochs, "patience_updates": budget.patience_updates}
     return {key: min(int(own[key]), limit) for key, limit in limits.items() if key in own}

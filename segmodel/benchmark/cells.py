@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from segmodel.models.base import Arrays
+from segmodel.whole import whole_file
 
-REVISION = 1
+REVISION = 2
 """Counts up when older cells may no longer be used, because a system or a metric has changed."""
 
 
@@ -61,8 +62,8 @@ class Outcome:
 
     Attributes
     ----------
-    valid : float
-        The score that trials are judged by, higher is better; -inf where the fit failed.
+    valid : criterion -> float
+        What trials are judged by, on validation views, higher is better; empty where the fit failed.
     seconds : float
         CPU time of fitting and predicting, which other work disturbs less.
     arrays : name -> array
@@ -71,7 +72,7 @@ class Outcome:
         Why it failed; empty where it did not.
     """
 
-    valid: float
+    valid: Mapping[str, float]
     seconds: float
     arrays: Arrays = field(default_factory=dict)
     failure: str = ""
@@ -79,13 +80,10 @@ class Outcome:
     def write(self, cell: Cell, folder: Path) -> None:
         """Write the cell's file; it appears whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
-        facts = {"cell": asdict(cell), "valid": self.valid, "seconds": self.seconds, "failure": self.failure}
+        facts = {"cell": asdict(cell), "valid": dict(self.valid), "seconds": self.seconds, "failure": self.failure}
         arrays: dict[str, Any] = {**self.arrays, "facts": np.array(json.dumps(facts))}
-        path = cell.path(folder)
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.writing")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
+        with whole_file(cell.path(folder)) as temporary:
+            np.savez_compressed(temporary, **arrays)
 
 
 def read_outcome(cell: Cell, folder: Path) -> Outcome | None:
@@ -106,16 +104,25 @@ def read_cell(path: Path) -> Outcome:
         with np.load(path, allow_pickle=False) as file:
             facts = json.loads(str(file["facts"]))
             arrays = {name: file[name] for name in file.files if name != "facts"}
-            return Outcome(facts["valid"], facts["seconds"], arrays, facts["failure"])
+            return Outcome(dict(facts["valid"]), facts["seconds"], arrays, facts["failure"])
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path}: no cell of a benchmark ({error}); delete it, and it will be computed again"
         ) from error
 
 
-def best_trial(cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> Cell:
-    """The cell that validation likes best, given outcomes by fingerprint."""
-    return max(cells, key=lambda c: outcomes[c.fingerprint].valid)
+def best_trial(cells: Sequence[Cell], outcomes: Mapping[str, Outcome], criterion: str) -> Cell:
+    """The cell that validation likes best by a criterion, given outcomes by fingerprint; the first of equal ones.
+
+    A criterion that no trial defines leaves it at the first that did not fail.
+    """
+
+    def score(cell: Cell) -> tuple[bool, float]:
+        outcome = outcomes[cell.fingerprint]
+        found = outcome.valid.get(criterion, math.nan)
+        return not outcome.failure, -math.inf if math.isnan(found) else found
+
+    return max(cells, key=score)
 
 
 def with_seeds(cell: Cell, seeds: int) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""Plan: what a benchmark runs on and may spend, and the views behind it."""
+"""BenchmarkPlan: what a benchmark runs on and may spend, and the views behind it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segfeat.store.reader import FeatureStore
 from segmodel.benchmark.budget import Budget, within
 from segmodel.benchmark.systems import System
-from segmodel.data.dataset import Dataset
-from segmodel.data.splits import Split
 from segmodel.runs.config import RunConfig, run_config
-from segmodel.runs.data import describe_data
+from segmodel.runs.data import RunData, open_data
 
 CELLS = "cells"
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchmarkPlan:
     """A benchmark about to run.
 
     Attributes
@@ -51,11 +48,11 @@ class Plan:
         settings["max_segments"] = self.config.max_segments
         return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
-    def identity(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def identity(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """What tells the data of two plans apart."""
         return {
-            "store": facts["store_hash"],
-            "log": facts["log_fingerprint"],
+            "store": summary["store_hash"],
+            "log": summary["log_fingerprint"],
             **{k: getattr(self.config, k) for k in ("split", "train_share", "max_segments", "max_duration_s")},
         }
 
@@ -66,7 +63,7 @@ def make_plan(
     folder: str | Path,
     options: Mapping[str, Any] | None = None,
     device: str = "cpu",
-) -> Plan:
+) -> BenchmarkPlan:
     """A plan; ``options`` are run options such as ``interactions``, ``split`` and ``train_share``.
 
     Raises
@@ -74,44 +71,20 @@ def make_plan(
     ValueError
         For unknown options.
     """
-    return Plan(run_config(store, {"model": "random", **(options or {})}), budget, Path(folder), device)
+    return BenchmarkPlan(run_config(store, {"model": "random", **(options or {})}), budget, Path(folder), device)
 
 
-@dataclass(frozen=True, eq=False)
-class Opened:
+def open_plan(config: RunConfig) -> RunData:
     """The views of a plan.
-
-    Attributes
-    ----------
-    data : Dataset
-    split : Split
-    facts : mapping
-        What the data are.
-    """
-
-    data: Dataset
-    split: Split
-    facts: Mapping[str, Any]
-
-    @property
-    def here(self) -> tuple[str, ...]:
-        """Content modalities of the store."""
-        return tuple(self.data.store.encoders) if self.data.store is not None else ()
-
-
-def open_views(config: RunConfig) -> Opened:
-    """Views and their split.
 
     Raises
     ------
     ValueError
         If there is nothing to train, validate or test on.
     """
-    store = FeatureStore(config.store)
-    log = config.log(store)
-    data = config.dataset(store, log=log)
-    split = config.make_split(data)
+    data = open_data(config)
+    split = data.split
     for name, rows in (("train", split.train), ("validate", split.valid), ("test", split.test)):
         if not len(rows):
             raise ValueError(f"{config.store}: no view to {name} on; users need at least 5 views")
-    return Opened(data, split, describe_data(data, split, log))
+    return data

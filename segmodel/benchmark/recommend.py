@@ -7,7 +7,6 @@ the backbone with those settings and each way to weigh segments.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from scipy.special import expit
 from segfeat.types import Bool, Float64
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, read_cell, with_seeds
-from segmodel.benchmark.plan import Opened, Plan, open_views
+from segmodel.benchmark.plan import BenchmarkPlan, open_plan
 from segmodel.benchmark.systems import SYSTEMS
 from segmodel.benchmark.weightings import REFERENCE, Mode
 from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
@@ -33,8 +32,15 @@ from segmodel.recommend.effective import EffectiveViews
 from segmodel.recommend.from_survival import effective_probability, interest_survival
 from segmodel.recommend.segrec import SegRec
 from segmodel.recommend.weights import INTEREST, VIDEO
+from segmodel.runs.data import RunData
 
 _INTEREST_CELL = "interest-"
+_NO_END = ("end_slot", "end_after_skip")
+"""Settings that mean nothing to SegRec, which scores no end slot."""
+
+_JUDGED = "log-likelihood"
+"""What trials are judged by."""
+
 _FOLDS, _SOURCE, _WEIGHING = "folds", "interest", "weighing"
 """Keys that cells have beside the settings of their model."""
 
@@ -71,29 +77,29 @@ class Recommended:
 class RecommendBench(Bench):
     """Fits interest and SegRec."""
 
-    def fit(self, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self, run_data: RunData, cell: Cell) -> Outcome:
         """Interest (V, S) of all views, or P(effective) (B,) of the test views."""
         began = time.process_time()
         fit = self._interest if cell.system.startswith(_INTEREST_CELL) else self._segrec
         try:
-            valid, arrays = fit(opened, cell)
+            valid, arrays = fit(run_data, cell)
         except ValueError as error:
-            return Outcome(-math.inf, time.process_time() - began, failure=str(error))
+            return Outcome({}, time.process_time() - began, failure=str(error))
         return Outcome(valid, time.process_time() - began, arrays)
 
     def tells(self, cell: Cell, outcome: Outcome) -> str:
-        return "fitted" if math.isnan(outcome.valid) else f"validation logloss {-outcome.valid:.4f}"
+        return f"validation logloss {-outcome.valid[_JUDGED]:.4f}" if outcome.valid else "fitted"
 
-    def _interest(self, opened: Opened, cell: Cell) -> tuple[float, dict[str, Any]]:
+    def _interest(self, run_data: RunData, cell: Cell) -> tuple[dict[str, float], dict[str, Any]]:
         settings = {k: v for k, v in cell.settings.items() if k != _FOLDS}
         run = FitRun(seed=cell.seed, device=self.plan.device)
         interest = known_interest(
-            lambda: make_model(cell.model, settings), opened.data, opened.split, run, int(cell.settings[_FOLDS])
+            lambda: make_model(cell.model, settings), run_data.dataset, run_data.split, run, int(cell.settings[_FOLDS])
         )
-        return math.nan, {"interest": interest.astype(np.float32)}
+        return {}, {"interest": interest.astype(np.float32)}
 
-    def _segrec(self, opened: Opened, cell: Cell) -> tuple[float, dict[str, Any]]:
-        data, split = opened.data, opened.split
+    def _segrec(self, run_data: RunData, cell: Cell) -> tuple[dict[str, float], dict[str, Any]]:
+        data, split = run_data.dataset, run_data.split
         effective = EffectiveViews.of(data.views.take(split.train)).labels(data.views)
         settings = {k: v for k, v in cell.settings.items() if k not in (_SOURCE, _WEIGHING)}
         source = cell.settings[_SOURCE]
@@ -104,11 +110,11 @@ class RecommendBench(Bench):
             expit(model.logits(data.take(rows), None if interest is None else interest[rows]))
             for rows in (split.valid, split.test)
         )
-        return _log_likelihood(valid, effective[split.valid]), {"probability": test}
+        return {_JUDGED: _log_likelihood(valid, effective[split.valid])}, {"probability": test}
 
 
 def run_recommend(
-    plan: Plan,
+    plan: BenchmarkPlan,
     backbones: Sequence[str],
     modes: Sequence[Mode],
     jobs: int = 1,
@@ -118,7 +124,7 @@ def run_recommend(
 
     Parameters
     ----------
-    plan : Plan
+    plan : BenchmarkPlan
     backbones : sequence of str
     modes : sequence of Mode
         The reference among them.
@@ -132,23 +138,23 @@ def run_recommend(
     ValueError
         If there is nothing to train, validate or test on, or training or test views are all effective or all not.
     """
-    opened = open_views(plan.config)
-    views, split, here = opened.data.views, opened.split, opened.here
+    run_data = open_plan(plan.config)
+    views, split, here = run_data.dataset.views, run_data.split, run_data.modalities
     learned = EffectiveViews.of(views.take(split.train))
     effective = learned.labels(views)
     for name, rows in (("training", split.train), ("test", split.test)):
         if effective[rows].all() or not effective[rows].any():
             raise ValueError(f"{plan.config.store}: all {len(rows):,} {name} views have the same label")
-    bench, cells = RecommendBench(plan), _Cells(plan, opened)
+    bench, cells = RecommendBench(plan), _Cells(plan, run_data)
     missing = {m.name: reason for m in modes if (reason := m.lacks(here))}
     absent = {b: dict(missing) for b in backbones}
     able = [m for m in modes if m.name not in missing]
 
     tried = {b: cells.trials(b) for b in backbones}
-    outcomes = compute(bench, opened, [c for group in tried.values() for c in group], jobs, progress)
+    outcomes = compute(bench, run_data, [c for group in tried.values() for c in group], jobs, progress)
     best: dict[str, Cell] = {}
     for backbone, group in tried.items():
-        cell = best_trial(group, outcomes)
+        cell = best_trial(group, outcomes, _JUDGED)
         if failure := outcomes[cell.fingerprint].failure:
             absent[backbone] |= {m.name: failure for m in able}
         else:
@@ -159,7 +165,7 @@ def run_recommend(
     # Asked about test views alone, a survival curve may come from all training views.
     curves = [c for m in able if m.weighing == DIRECT and best for c in cells.interest(m.source("", here), 1)]
     asked = [*(c for group in interest.values() for c in group), *curves]
-    outcomes |= compute(bench, opened, asked, jobs, progress)
+    outcomes |= compute(bench, run_data, asked, jobs, progress)
 
     fits: dict[tuple[str, str], list[Cell]] = {}
     for backbone, mode in wanted:
@@ -170,7 +176,7 @@ def run_recommend(
             absent[backbone][mode.name] = failures[0]
         elif not direct:
             fits[backbone, mode.name] = cells.mode(best[backbone], mode, group)
-    outcomes |= compute(bench, opened, [c for group in fits.values() for c in group], jobs, progress)
+    outcomes |= compute(bench, run_data, [c for group in fits.values() for c in group], jobs, progress)
 
     probability: dict[str, dict[str, list[Float64]]] = {b: {} for b in backbones}
     test = views.take(split.test)
@@ -199,25 +205,25 @@ def run_recommend(
         },
     }
     settings = {b: cell.settings for b, cell in best.items()}
-    return Recommended(test, effective[split.test], probability, settings, absent, spent, opened.facts)
+    return Recommended(test, effective[split.test], probability, settings, absent, spent, run_data.summary)
 
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
     """The cells of one benchmark."""
 
-    plan: Plan
-    opened: Opened
+    plan: BenchmarkPlan
+    run_data: RunData
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {**self.plan.identity(self.opened.facts), "task": "recommend"}
+        return {**self.plan.identity(self.run_data.summary), "task": "recommend"}
 
     def trials(self, backbone: str) -> list[Cell]:
         """A backbone's settings, tried in the reference mode."""
         cells = []
-        for trial in trials(backbone, self.plan.budget):
-            settings = self.plan.settings(SYSTEMS[backbone], self.opened.here, trial)
+        for trial in trials(backbone, self.plan.budget, without=_NO_END):
+            settings = self.plan.settings(SYSTEMS[backbone], self.run_data.modalities, trial)
             settings |= {_WEIGHING: VIDEO, _SOURCE: ""}
             cells.append(Cell(f"{backbone}-{REFERENCE}", backbone, settings, 0, self.identity))
         return cells
@@ -225,7 +231,7 @@ class _Cells:
     def interest(self, name: str, folds: int) -> list[Cell]:
         """A system's interest with every seed, fitted with the first settings of its own search."""
         system = SYSTEMS[name]
-        settings = self.plan.settings(system, self.opened.here, trials(system.model, self.plan.budget)[0])
+        settings = self.plan.settings(system, self.run_data.modalities, trials(system.model, self.plan.budget)[0])
         cell = Cell(f"{_INTEREST_CELL}{name}", system.model, {**settings, _FOLDS: folds}, 0, self.identity)
         return with_seeds(cell, self.plan.budget.seeds)
 

@@ -10,13 +10,19 @@ from typing import Any
 
 from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, with_seeds
-from segmodel.benchmark.plan import Opened, Plan, open_views
+from segmodel.benchmark.plan import BenchmarkPlan, open_plan
 from segmodel.benchmark.systems import System
 from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
 from segmodel.evaluation.evaluation import Evaluation, groups
 from segmodel.evaluation.view_metrics import ViewMetrics, view_metrics
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
+from segmodel.runs.data import RunData
+
+CRITERIA: Mapping[str, str] = {"paper": "paper_ndcg@5", "masked": "masked_ndcg@5", "nll": "nll"}
+"""What settings are chosen by, each for its own columns of the tables: name -> metric on validation views."""
+
+LESS_IS_BETTER = ("nll",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +31,9 @@ class Found:
 
     Attributes
     ----------
-    evaluations : system name -> one per seed
-        On the test views.
-    settings : system name -> settings
-        Those that validation chose.
+    evaluations : criterion -> system name -> one per seed
+        On the test views, with the settings that validation chose by the criterion.
+    settings : criterion -> system name -> settings
     absent : system name -> reason
         Systems without figures.
     seconds : system name -> float
@@ -37,8 +42,8 @@ class Found:
         What the data are.
     """
 
-    evaluations: Mapping[str, Sequence[Evaluation]]
-    settings: Mapping[str, Mapping[str, Any]]
+    evaluations: Mapping[str, Mapping[str, Sequence[Evaluation]]]
+    settings: Mapping[str, Mapping[str, Mapping[str, Any]]]
     absent: Mapping[str, str]
     seconds: Mapping[str, float]
     facts: Mapping[str, Any]
@@ -47,10 +52,10 @@ class Found:
 class SkipBench(Bench):
     """Fits systems and measures their skip predictions."""
 
-    def fit(self, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self, run_data: RunData, cell: Cell) -> Outcome:
         """Fit a system; the outcome holds the metrics of the test views."""
         began = time.process_time()
-        data, split, slots = opened.data, opened.split, int(cell.settings["max_segments"])
+        data, split, slots = run_data.dataset, run_data.split, int(cell.settings["max_segments"])
         try:
             model = make_model(cell.model, cell.settings)
             model.fit(data, split, FitRun(seed=cell.seed, device=self.plan.device))
@@ -58,22 +63,26 @@ class SkipBench(Bench):
             judged = view_metrics(model.predict(valid), valid.views, slots).summary()
             metrics = view_metrics(model.predict(test), test.views, slots)
         except ValueError as error:
-            return Outcome(-math.inf, time.process_time() - began, failure=str(error))
+            return Outcome({}, time.process_time() - began, failure=str(error))
         # The paper's protocol is undefined for other segment lengths.
-        score = next((judged[n] for n in ("paper_ndcg@5", "masked_ndcg@5") if not math.isnan(judged[n])), 0.0)
+        scores = {
+            name: -judged[metric] if metric in LESS_IS_BETTER else judged[metric]
+            for name, metric in CRITERIA.items()
+            if not math.isnan(judged[metric])
+        }
         arrays = {f.name: getattr(metrics, f.name) for f in fields(ViewMetrics)}
-        return Outcome(score, time.process_time() - began, arrays)
+        return Outcome(scores, time.process_time() - began, arrays)
 
     def tells(self, cell: Cell, outcome: Outcome) -> str:
-        return f"validation NDCG@5 {outcome.valid:.4f}"
+        return "validation " + ", ".join(f"{CRITERIA[name]} {abs(s):.4f}" for name, s in outcome.valid.items())
 
 
-def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> Found:
+def run_skip(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, progress: Progress = silent) -> Found:
     """Fit what is not yet fitted, and gather everything.
 
     Parameters
     ----------
-    plan : Plan
+    plan : BenchmarkPlan
     systems : sequence of System
     jobs : int
         Fits at a time, each in a process of its own; 1 stays in this one.
@@ -85,33 +94,46 @@ def run_skip(plan: Plan, systems: Sequence[System], jobs: int = 1, progress: Pro
     ValueError
         If there is nothing to train, validate or test on.
     """
-    opened = open_views(plan.config)
-    bench, here = SkipBench(plan), opened.here
+    run_data = open_plan(plan.config)
+    bench, here = SkipBench(plan), run_data.modalities
     absent = {s.name: reason for s in systems if (reason := s.lacks(here))}
-    identity = plan.identity(opened.facts)
+    identity = plan.identity(run_data.summary)
     tried = {
         s.name: [Cell(s.name, s.model, plan.settings(s, here, t), 0, identity) for t in trials(s.model, plan.budget)]
         for s in systems
         if s.name not in absent
     }
-    outcomes = compute(bench, opened, [c for cells in tried.values() for c in cells], jobs, progress)
-    best: dict[str, Cell] = {}
-    for name, cells in tried.items():
-        cell = best_trial(cells, outcomes)
-        if failure := outcomes[cell.fingerprint].failure:
-            absent[name] = failure
-        else:
-            best[name] = cell
-    seeds = {name: with_seeds(cell, plan.budget.seeds) for name, cell in best.items()}
-    outcomes |= compute(bench, opened, [c for cells in seeds.values() for c in cells[1:]], jobs, progress)
-    test = opened.data.views.take(opened.split.test)
-    masks = groups(test, opened.data.views.take(opened.split.train))
-    evaluations: dict[str, list[Evaluation]] = {}
-    for name, cells in seeds.items():
-        found = [outcomes[c.fingerprint] for c in cells]
-        evaluations[name] = [Evaluation(test, ViewMetrics(**o.arrays), masks) for o in found if not o.failure]
-    seconds = {
-        n: sum(outcomes[f].seconds for f in {c.fingerprint for c in (*cells, *seeds.get(n, ()))})
-        for n, cells in tried.items()
+    outcomes = compute(bench, run_data, [c for cells in tried.values() for c in cells], jobs, progress)
+    absent |= {name: failure for name, cells in tried.items() if (failure := _failure(cells, outcomes))}
+    there = {name: cells for name, cells in tried.items() if name not in absent}
+    best = {
+        criterion: {name: best_trial(cells, outcomes, criterion) for name, cells in there.items()}
+        for criterion in CRITERIA
     }
-    return Found(evaluations, {n: c.settings for n, c in best.items()}, absent, seconds, opened.facts)
+    # Most criteria choose the same settings; equal cells are one.
+    seeds = {
+        criterion: {name: with_seeds(cell, plan.budget.seeds) for name, cell in chosen.items()}
+        for criterion, chosen in best.items()
+    }
+    further = [c for by_system in seeds.values() for cells in by_system.values() for c in cells[1:]]
+    outcomes |= compute(bench, run_data, further, jobs, progress)
+    test = run_data.dataset.views.take(run_data.split.test)
+    masks = groups(test, run_data.dataset.views.take(run_data.split.train))
+
+    def measured(cells: Sequence[Cell]) -> list[Evaluation]:
+        found = [outcomes[c.fingerprint] for c in cells]
+        return [Evaluation(test, ViewMetrics(**o.arrays), masks) for o in found if not o.failure]
+
+    evaluations = {k: {name: measured(cells) for name, cells in by.items()} for k, by in seeds.items()}
+    seconds = {}
+    for name, cells in tried.items():
+        everything = [*cells, *(c for by_system in seeds.values() for c in by_system.get(name, ()))]
+        seconds[name] = sum(outcomes[f].seconds for f in {c.fingerprint for c in everything})
+    settings = {k: {name: cell.settings for name, cell in chosen.items()} for k, chosen in best.items()}
+    return Found(evaluations, settings, absent, seconds, run_data.summary)
+
+
+def _failure(cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> str:
+    """Why no trial succeeded; empty if one did."""
+    failures = [outcomes[c.fingerprint].failure for c in cells]
+    return failures[0] if all(failures) else ""

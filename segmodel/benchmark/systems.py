@@ -25,18 +25,22 @@ class System:
         Registry name.
     modalities : tuple of str
         What of ``id`` and ``content`` it is given, for models that have a choice; empty for the others.
+    fixed : mapping
+        Settings that make it what it is.
     """
 
     name: str
     family: str
     model: str
     modalities: tuple[str, ...] = field(default=())
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, here: Sequence[str]) -> dict[str, Any]:
         """Settings that make it this system on a store with the content modalities ``here``."""
         if not self.modalities:
-            return {}
-        return {"modalities": tuple(n for m in self.modalities for n in (here if m == CONTENT else (m,)))}
+            return dict(self.fixed)
+        modalities = tuple(n for m in self.modalities for n in (here if m == CONTENT else (m,)))
+        return {"modalities": modalities, **self.fixed}
 
     def lacks(self, here: Sequence[str]) -> str:
         """Why it cannot run on a store with the content modalities ``here``; empty if it can."""
@@ -48,6 +52,9 @@ def _family(family: str, *models: str) -> list[System]:
     return [System(model, family, model) for model in models]
 
 
+_AS_PRINTED = {"score": "sigmoid"}
+"""The paper's model by its text. Its other rows rank by the unbounded sum, as its public code trains it."""
+
 SYSTEMS: Mapping[str, System] = {
     system.name: system
     for system in (
@@ -58,8 +65,11 @@ SYSTEMS: Mapping[str, System] = {
         *_family("ContextRec", "widedeep", "dcnv2", "finalmlp", "adagin", "din", "dien", "can"),
         *_family("MMRec", "slmrec", "bm3", "freedom"),
         System("paper-id", "Paper", "paper", ("id",)),
+        System("paper-id-sigmoid", "Paper", "paper", ("id",), _AS_PRINTED),
         System("paper-content", "Paper", "paper", (CONTENT,)),
+        System("paper-content-sigmoid", "Paper", "paper", (CONTENT,), _AS_PRINTED),
         System("paper-all", "Paper", "paper", ("id", CONTENT)),
+        System("paper-all-sigmoid", "Paper", "paper", ("id", CONTENT), _AS_PRINTED),
         System("hazard-id", "Ours", "hazard", ("id",)),
         System("hazard-all", "Ours", "hazard", ("id", CONTENT)),
         System("ensemble", "Ours", "ensemble"),

@@ -11,7 +11,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from segmodel.benchmark.cells import Cell, Outcome, read_outcome
-from segmodel.benchmark.plan import Opened, Plan, open_views
+from segmodel.benchmark.plan import BenchmarkPlan, open_plan
+from segmodel.countdown import Countdown
+from segmodel.runs.data import RunData
 
 Progress = Callable[[str], None]
 
@@ -23,11 +25,11 @@ def silent(line: str) -> None:
 class Bench(ABC):
     """What fits the cells of one benchmark. It goes to worker processes, so it holds a plan and no data."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: BenchmarkPlan) -> None:
         self.plan = plan
 
     @abstractmethod
-    def fit(self, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self, run_data: RunData, cell: Cell) -> Outcome:
         """Fit and measure a cell; a fit that cannot be is an outcome, too."""
 
     @abstractmethod
@@ -36,14 +38,14 @@ class Bench(ABC):
 
 
 def compute(
-    bench: Bench, opened: Opened, cells: Sequence[Cell], jobs: int = 1, say: Progress = silent
+    bench: Bench, run_data: RunData, cells: Sequence[Cell], jobs: int = 1, say: Progress = silent
 ) -> dict[str, Outcome]:
     """The outcome of every cell by fingerprint, from files where they are there.
 
     Parameters
     ----------
     bench : Bench
-    opened : Opened
+    run_data : RunData
         The views of its plan.
     cells : sequence of Cell
         Equal ones are one.
@@ -58,18 +60,19 @@ def compute(
     missing = [cell for f, cell in wanted.items() if f not in outcomes]
     if outcomes:
         say(f"{len(outcomes)} of {len(wanted)} fits are there already")
-    for done, (cell, outcome) in enumerate(_fits(bench, opened, missing, jobs), start=1):
+    countdown = Countdown(len(missing))
+    for cell, outcome in _fits(bench, run_data, missing, jobs):
         outcome.write(cell, folder)
         score = outcome.failure or bench.tells(cell, outcome)
-        say(f"[{done}/{len(missing)}] {cell.system} seed {cell.seed}: {score}, {outcome.seconds:.0f} s")
+        say(f"[{countdown.step()}] {cell.system} seed {cell.seed}: {score}, {outcome.seconds:.0f} s")
         outcomes[cell.fingerprint] = outcome
     return outcomes
 
 
-def _fits(bench: Bench, opened: Opened, cells: Sequence[Cell], jobs: int) -> Iterator[tuple[Cell, Outcome]]:
+def _fits(bench: Bench, run_data: RunData, cells: Sequence[Cell], jobs: int) -> Iterator[tuple[Cell, Outcome]]:
     if jobs <= 1 or len(cells) <= 1:
         for cell in cells:
-            yield cell, bench.fit(opened, cell)
+            yield cell, bench.fit(run_data, cell)
         return
     others = multiprocessing.active_children()
     # Fresh processes: forking one that has run torch may hang.
@@ -98,9 +101,9 @@ def _start_worker(bench: Bench, jobs: int) -> None:
     # Ctrl-C ends a worker at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
-    _WORKER["bench"], _WORKER["opened"] = bench, open_views(bench.plan.config)
+    _WORKER["bench"], _WORKER["run_data"] = bench, open_plan(bench.plan.config)
 
 
 def _fit_in_worker(cell: Cell) -> Outcome:
-    found: Outcome = _WORKER["bench"].fit(_WORKER["opened"], cell)
+    found: Outcome = _WORKER["bench"].fit(_WORKER["run_data"], cell)
     return found

@@ -8,7 +8,8 @@ completed view is slot N.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,25 @@ PART_VIEWS = 16_384
 """Views worked on at a time where arrays of (views, segments) would otherwise grow with the log."""
 
 Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """The T segments of some views, one after another.
+
+    Attributes
+    ----------
+    view : int64 (T,)
+        Which view.
+    segment : int64 (T,)
+        Which segment of its video.
+    start_s, end_s : float64 (T,)
+    """
+
+    view: Rows
+    segment: Rows
+    start_s: npt.NDArray[np.float64]
+    end_s: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +103,19 @@ class Views:
         share = float((known == self.segments[self.watched]).mean()) if len(known) else float("nan")
         return f"<Views: {len(self):,} of {users:,} users and {videos:,} videos, {share:.0%} completed>"
 
+    def _repr_html_(self) -> str:
+        known = self.watched
+        rows = {
+            "views": f"{len(self):,}",
+            "users": f"{len(np.unique(self.user)):,}",
+            "videos": f"{len(np.unique(self.video)):,}",
+            "completed": f"{self.completed[known].mean():.1%}" if known.any() else "–",
+            "median length": f"{np.median(self.picture_s):.1f} s" if len(self) else "–",
+            **{f"left out: {escape(reason)}": f"{n:,}" for reason, n in self.dropped.items()},
+        }
+        cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
+        return f"<table>{cells}</table>"
+
     @property
     def watched(self) -> npt.NDArray[np.bool_]:
         """(V,) whether the watch time is known."""
@@ -98,11 +131,22 @@ class Views:
         """(V,) min(watch, duration) in seconds, what watch-time errors are measured against."""
         return np.minimum(self.watch_ms, self.duration_ms) / 1000.0
 
+    def spans(self) -> Spans:
+        """The segments of all views."""
+        view, segment = ragged(self.segments)
+        start_s: npt.NDArray[np.float64] = (segment * self.segment_s).astype(np.float64)
+        return Spans(view, segment, start_s, self.end_s(view, segment))
+
+    def end_s(self, view: Any, segment: Any) -> npt.NDArray[np.float64]:
+        """Where a segment of a view ends, in seconds: the last one ends with the picture."""
+        end: npt.NDArray[np.float64] = np.minimum((segment + 1) * self.segment_s, self.picture_s[view])
+        return end
+
     def unchanged(self, later: Views) -> int:
         """How many of the first views ``later`` has as well, over the same id tables or ones that have grown."""
         n = min(len(self), len(later))
         same = np.ones(n, dtype=bool)
-        for name in _COLUMNS - {"log_row"}:
+        for name in VIEW_COLUMNS[:-1]:
             same &= getattr(self, name)[:n] == getattr(later, name)[:n]
         return n if same.all() else int(same.argmin())
 
@@ -117,13 +161,20 @@ class Views:
             yield rows, self._taken(rows)
 
     def _taken(self, rows: Any) -> Views:
-        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name in _COLUMNS}
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in VIEW_COLUMNS}
         return replace(self, **columns)
 
 
-_COLUMNS = frozenset(
-    {"user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"}
-)
+VIEW_COLUMNS = (
+    "user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"
+)  # fmt: skip
+"""What a :class:`Views` has one of per view; the row of the log last."""
+
+
+def ragged(counts: npt.NDArray[Any]) -> tuple[Rows, Rows]:
+    """Owner and place in its owner of ``counts[i]`` things of each owner i, one after another."""
+    owner = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    return owner, np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def exits(

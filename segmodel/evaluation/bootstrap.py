@@ -1,24 +1,41 @@
-"""How far a difference between two models may be chance: resampling users, because a user's views are alike."""
+"""How far a difference between two models may be chance: resampling users, because a user's views are alike, and seeds,
+because another training would have ended elsewhere.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from segfeat.types import Float64
 from segmodel.survival import Array
 
 DRAWS = 2000
 
+ROUGH_USERS = 50
+"""With fewer users than this an interval over users is rough."""
+
+_LEVEL = 0.95
+
+_DRAWS_AT_ONCE = 100
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % bootstrap interval; NaN bounds where fewer than two users count."""
+    """A mean and its 95 % bootstrap interval; NaN bounds where fewer than two users count.
+
+    ``p`` is the two-sided probability of a mean at least as far from zero if the truth were zero; NaN where it was not
+    asked for.
+    """
 
     mean: float
     low: float
     high: float
+    p: float = float("nan")
 
     @property
     def clear(self) -> bool:
@@ -63,11 +80,104 @@ def user_intervals(values: Array, user: Array, draws: int = DRAWS, seed: int = 0
     ]
 
 
+def seed_intervals(
+    models: Sequence[Array], reference: Array, user: Array, draws: int = DRAWS, seed: int = 0
+) -> list[list[Interval]]:
+    """Mean difference of each model to the reference, with an interval from a hierarchical bootstrap.
+
+    Every draw takes users with all their views, the same for all models, and trainings of each model. Of n users or
+    trainings it takes n - 1 with replacement, so that a mean of few varies in the draws as much as it really does
+    (the rescaled bootstrap of Rao and Wu 1988). The quantiles of the draws are then stretched about the mean from the
+    normal to Student's t with Satterthwaite's degrees of freedom, since with few trainings their noise is itself hardly
+    known. A model with one training has no training noise to draw.
+
+    Parameters
+    ----------
+    models : sequence of float (R, B, M)
+        R trainings of each, measured on B views in M ways; NaN where a view does not count, alike for all.
+    reference : float (Q, B, M)
+    user : (B,)
+        Who watched; any codes or ids.
+    draws, seed : int
+
+    Returns
+    -------
+    list of list of Interval
+        For each model one per measure.
+    """
+    _, code = np.unique(user, return_inverse=True)
+    users, measures = int(code.max(initial=-1)) + 1, reference.shape[2]
+    everything = [reference, *models]
+    counted = ~np.isnan(reference[0])
+    count = _per_user(counted.astype(np.float64), code, users)
+    totals = [
+        np.stack([_per_user(np.where(counted, training, 0.0), code, users) for training in trainings])
+        for trainings in everything
+    ]
+    rng = np.random.default_rng(seed)
+    drawn = [np.full((draws, measures), np.nan) for _ in everything]
+    for start in range(0, draws, _DRAWS_AT_ONCE):
+        size = min(_DRAWS_AT_ONCE, draws - start)
+        weight = _drawn_counts(rng, users, size)
+        there = weight @ count
+        for means, total in zip(drawn, totals, strict=True):
+            chosen = _drawn_counts(rng, len(total), size)
+            chosen = chosen / chosen.sum(axis=1, keepdims=True)
+            by_training = np.stack([_ratio(weight @ training, there) for training in total])
+            means[start : start + size] = np.einsum("dr,rdm->dm", chosen, by_training)
+    whole = [_ratio(total.sum(axis=1), count.sum(axis=0)) for total in totals]
+    several = (count > 0).sum(axis=0)
+    return [
+        [
+            _stretched(trainings[:, j], whole[0][:, j], means[:, j] - drawn[0][:, j], int(several[j]))
+            for j in range(measures)
+        ]
+        for trainings, means in zip(whole[1:], drawn[1:], strict=True)
+    ]
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's adjustment of p-values that are looked at together; below .05 they are so together (Holm 1979).
+
+    p_(k) of m in ascending order becomes max over j <= k of (m - j + 1) p_(j), at most 1. NaN stays NaN and counts not.
+    """
+    order = sorted((value, i) for i, value in enumerate(p) if not np.isnan(value))
+    adjusted, least = [float("nan")] * len(p), 0.0
+    for rank, (value, i) in enumerate(order):
+        least = max(least, min(1.0, (len(order) - rank) * value))
+        adjusted[i] = least
+    return adjusted
+
+
 def draw_users(users: int, draws: int = DRAWS, seed: int = 0) -> Float64:
     """How often each of ``users`` counts in each draw with replacement, (D, U)."""
     rng = np.random.default_rng(seed)
     drawn = [np.bincount(rng.integers(0, users, users), minlength=users) for _ in range(draws)]
     return np.array(drawn, dtype=np.float64).reshape(draws, users)
+
+
+def _drawn_counts(rng: np.random.Generator, n: int, draws: int) -> Float64:
+    """How often each of n counts in each draw of n - 1 with replacement, (draws, n); a single one always once."""
+    if n < 2:
+        return np.ones((draws, n))
+    return rng.multinomial(n - 1, np.full(n, 1.0 / n), draws).astype(np.float64)
+
+
+def _stretched(one: Float64, other: Float64, drawn: Float64, users: int) -> Interval:
+    """Interval of mean(one) - mean(other), means of trainings, given draws of it over users and trainings."""
+    mean = float(one.mean() - other.mean())
+    known = drawn[~np.isnan(drawn)]
+    if users < 2 or not len(known):
+        return Interval(mean, float("nan"), float("nan"))
+    variance = float(known.var())
+    if variance <= 1e-24:
+        return Interval(mean, mean, mean, float(abs(mean) <= 1e-12))
+    parts = [(float(v.var(ddof=1)) / len(v), len(v) - 1) for v in (one, other) if len(v) > 1]
+    parts.append((max(variance - sum(v for v, _ in parts), 0.0), users - 1))
+    freedom = sum(v for v, _ in parts) ** 2 / sum(v**2 / df for v, df in parts)
+    stretch = student.ppf(0.5 + _LEVEL / 2, freedom) / normal.ppf(0.5 + _LEVEL / 2)
+    low, high = mean + (np.percentile(known, [50 - 50 * _LEVEL, 50 + 50 * _LEVEL]) - mean) * stretch
+    return Interval(mean, float(low), float(high), float(2 * student.sf(abs(mean) / variance**0.5, freedom)))
 
 
 def _per_user(values: Float64, code: Array, users: int) -> Float64:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segfeat.types import Float64
-from segmodel.evaluation.bootstrap import DRAWS, Interval, user_intervals
-from segmodel.evaluation.evaluation import Evaluation
+from segmodel.evaluation.bootstrap import DRAWS, Interval, seed_intervals
+from segmodel.evaluation.evaluation import Evaluation, jsonable
 from segmodel.evaluation.view_metrics import METRICS, POOLED
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ class Figure:
     mean, std : float
         Over seeds; ``std`` is NaN for a single one.
     difference, low, high : float
-        Mean paired difference to the reference, and its 95 % interval from resampling users; NaN for the reference and
-        for measures that views do not have one by one.
+        Mean paired difference to the reference, and its 95 % interval from resampling users and trainings; NaN for the
+        reference and for measures that views do not have one by one.
+    p : float
+        Two-sided, of that difference; NaN where there is none, and in comparisons written before it was there.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Figure:
     difference: float = float("nan")
     low: float = float("nan")
     high: float = float("nan")
+    p: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class Comparison:
         import pandas as pd
 
         return pd.DataFrame([asdict(f) for f in self.figures])
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain content."""
+        return {"reference": self.reference, "figures": [jsonable(asdict(f)) for f in self.figures]}
 
     def table(self, cut: str, group: str = "all") -> dict[str, dict[str, Figure]]:
         """Model -> metric -> figure."""
@@ -85,8 +92,8 @@ class Comparison:
 def compare_outcomes(outcomes: Outcomes, reference: str, draws: int = DRAWS) -> Comparison:
     """Set models side by side.
 
-    Values of several seeds are averaged view by view before they are compared. Cuts together are all their views, a
-    user being the same one in each.
+    Means are over seeds; intervals are over users and seeds (:func:`~segmodel.evaluation.bootstrap.seed_intervals`).
+    Cuts together are all their views, a user being the same one in each.
 
     Parameters
     ----------
@@ -140,12 +147,11 @@ def _figures(
     )
     values = {m: _values(cuts, masks) for m, cuts in models.items()}
     others = [m for m in models if m != reference]
-    apart = [values[m].mean(axis=0) - values[reference].mean(axis=0) for m in others]
-    intervals = user_intervals(np.concatenate(apart, axis=1), user, draws) if others else []
+    intervals = seed_intervals([values[m] for m in others], values[reference], user, draws)
     distance = {
-        (model, metric): intervals[i * len(METRICS) + j]
-        for i, model in enumerate(others)
-        for j, metric in enumerate(METRICS)
+        (model, metric): interval
+        for model, row in zip(others, intervals, strict=True)
+        for metric, interval in zip(METRICS, row, strict=True)
     }
     figures = []
     for model, cuts in models.items():
@@ -155,7 +161,9 @@ def _figures(
             means = [float(seed[counted].mean()) if counted.any() else float("nan") for seed in column]
             there = (int(counted.sum()), len(np.unique(user[counted])), len(column))
             gap = distance.get((model, metric), Interval(float("nan"), float("nan"), float("nan")))
-            figures.append(Figure(model, cut, group, metric, *there, *_spread(means), gap.mean, gap.low, gap.high))
+            figures.append(
+                Figure(model, cut, group, metric, *there, *_spread(means), gap.mean, gap.low, gap.high, gap.p)
+            )
         for metric, measure in POOLED.items():
             per_seed = [
                 float(np.mean([measure(e.metrics, m) for e, m in zip(column, masks, strict=True)]))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from segmodel.evaluation.comparison import Comparison, Figure
-from segmodel.evaluation.evaluation import jsonable
 from segmodel.evaluation.markdown import comparison_markdown
 from segmodel.evaluation.svg import differences_svg
 
@@ -23,8 +21,7 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> None:
     (folder / "comparison.md").write_text(comparison_markdown(comparison))
     comparison.to_frame().to_csv(folder / "comparison.csv", index=False, float_format="%.6g")
     (folder / "comparison.svg").write_text(differences_svg(comparison))
-    content = {"reference": comparison.reference, "figures": [jsonable(asdict(f)) for f in comparison.figures]}
-    (folder / COMPARISON_FILE).write_text(json.dumps(content, indent=1) + "\n")
+    (folder / COMPARISON_FILE).write_text(json.dumps(comparison.to_json(), indent=1) + "\n")
 
 
 def read_comparison(path: Path) -> Comparison:

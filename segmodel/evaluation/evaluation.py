@@ -16,6 +16,7 @@ from segmodel.data.vocabulary import Vocabulary
 from segmodel.evaluation.reliability import Reliability, reliability
 from segmodel.evaluation.view_metrics import ViewMetrics, view_metrics
 from segmodel.prediction import SkipPrediction
+from segmodel.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,18 +135,13 @@ def groups(views: Views, train_views: Views) -> dict[str, Bool]:
 
 
 def write_per_view(evaluations: Mapping[str, Evaluation], path: str | Path) -> None:
-    """Write the views of several models below each other, as Parquet or CSV by the file's name.
+    """Write the views of several models below each other; the column ``model`` names the model.
 
-    The column ``model`` names the model.
+    The file's name decides the format, see :func:`segmodel.tables.write_table`.
     """
     import pandas as pd
 
-    path = Path(path)
-    table = pd.concat([e.to_frame().assign(model=name) for name, e in evaluations.items()], ignore_index=True)
-    if path.suffix == ".parquet":
-        table.to_parquet(path, index=False)
-    else:
-        table.to_csv(path, index=False, float_format="%.9g")
+    write_table(pd.concat([e.to_frame().assign(model=n) for n, e in evaluations.items()], ignore_index=True), path)
 
 
 def jsonable(content: Any) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from segmodel.evaluation.bootstrap import Interval
+from segmodel.evaluation.bootstrap import ROUGH_USERS, Interval, holm
 from segmodel.evaluation.comparison import Comparison, Figure
 
 HEADLINES = {"nll": "NLL", "paper_ndcg@5": "N@5 paper", "masked_ndcg@5": "N@5 masked"}
@@ -29,6 +29,8 @@ _LEVELS = {
 }
 """Means that a second table shows; ``m`` stands for the masked protocol, AUC and ECE are of P(completes)."""
 
+SIGNIFICANT = 0.05
+
 _GROUPS = ("all", "cold video", "cold user")
 
 Table = Mapping[str, Mapping[str, Figure]]
@@ -46,7 +48,7 @@ def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = Non
             views = "all views" if group == "all" else f"views of {group}s"
             blocks.append(
                 f"**{cut}, {views}** ({count.views:,} of {count.users:,} users). Δ is the difference to "
-                f"{comparison.reference} with its 95 % interval over users; * where that leaves zero out."
+                f"{comparison.reference} with its 95 % interval over {_resampled(table)}; {STARS}.{rough(count.users)}"
             )
             blocks.append(_aligned(_differences(table)))
             if group == "all":
@@ -57,9 +59,17 @@ def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = Non
 def _differences(table: Table) -> list[list[str]]:
     shown = {m: title for m, title in HEADLINES.items() if any(f[m].views for f in table.values())}
     rows = [["model", *(cell for title in shown.values() for cell in (title, f"Δ {title}"))]]
+    together = iter(holm([figures[m].p for figures in table.values() for m in shown]))
     for model, figures in table.items():
-        rows.append([model, *(cell for m in shown for cell in (_mean(figures[m], 4), _difference(figures[m])))])
+        cells = [(_mean(figures[m], 4), _difference(figures[m], next(together))) for m in shown]
+        rows.append([model, *(text for pair in cells for text in pair)])
     return rows
+
+
+def _resampled(table: Table) -> str:
+    """What the intervals of a table carry."""
+    seeds = max(f.seeds for figures in table.values() for f in figures.values())
+    return "users and seeds" if seeds > 1 else "users (one training each: without training noise)"
 
 
 def _levels(table: Table) -> list[list[str]]:
@@ -92,11 +102,14 @@ def _mean(figure: Figure, digits: int) -> str:
     return _number(figure.mean, digits) + spread
 
 
-def _difference(figure: Figure) -> str:
+def _difference(figure: Figure, together: float) -> str:
     if math.isnan(figure.difference):
         return "–"
-    star = "*" if Interval(figure.difference, figure.low, figure.high).clear else " "
-    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]{star}"
+    return f"{_interval(figure)}{star(figure, together):2}"
+
+
+def _interval(figure: Figure) -> str:
+    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]"
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
@@ -112,16 +125,28 @@ def mean(figure: Figure) -> str:
     return f"{figure.mean:.4f}" + (f" ± {figure.std:.4f}" if figure.std > 0 else "")
 
 
-def star(figure: Figure) -> str:
-    """A star where the interval of the difference to the reference leaves zero out."""
-    return "*" if Interval(figure.difference, figure.low, figure.high).clear else ""
+STARS = "* where that leaves zero out, ** where it still does among all differences of the table (Holm, 5 %)"
+"""What :func:`star` means."""
 
 
-def gap(figure: Figure) -> str:
-    """Difference to the reference with its interval."""
-    if math.isnan(figure.difference):
-        return "–"
-    return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]{star(figure)}"
+def star(figure: Figure, together: float = math.nan) -> str:
+    """A star where the interval of the difference to the reference leaves zero out.
+
+    Two where that holds for all differences of a table together: ``together`` is the p-value after Holm's adjustment.
+    """
+    if not Interval(figure.difference, figure.low, figure.high).clear:
+        return ""
+    return "**" if together < SIGNIFICANT else "*"
+
+
+def gap(figure: Figure, together: float = math.nan) -> str:
+    """Difference to the reference with its interval, and :func:`star`."""
+    return "–" if math.isnan(figure.difference) else _interval(figure) + star(figure, together)
+
+
+def rough(users: int) -> str:
+    """A warning where an interval stands on few users; else empty."""
+    return f" Fewer than {ROUGH_USERS} users: the interval is rough." if users < ROUGH_USERS else ""
 
 
 def plain_settings(settings: Mapping[str, Any] | None, left_out: Collection[str] = ()) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from segmodel.data.dataset import Dataset
 from segmodel.data.splits import Split
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
+from segmodel.whole import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +91,7 @@ def segment_exits(data: Dataset, video_id: str) -> list[SegmentExits]:
     seen = data.take(np.flatnonzero(own))
     hazard, watched = model.predict(seen).hazard, seen.views
     found = []
+    longest = int(watched.picture_s.argmax())
     segments = int(watched.segments.max())
     for s in range(segments):
         reached = (watched.exit >= s) & (watched.segments > s)
@@ -98,8 +99,7 @@ def segment_exits(data: Dataset, video_id: str) -> list[SegmentExits]:
         scale = n / expected if expected > 0 else float("nan")
         low, surely = (beta.ppf(p, left, n - left + 1) * scale if left else 0.0 for p in (_TAIL, _TAIL / segments))
         high = beta.ppf(1 - _TAIL, left + 1, n - left) * scale if left < n else scale
-        start_s = s * watched.segment_s
-        end_s = min(start_s + watched.segment_s, float(watched.picture_s.max()))
+        start_s, end_s = s * watched.segment_s, float(watched.end_s(longest, s))
         lift = left / expected if expected > 0 else float("nan")
         found.append(
             SegmentExits(s, start_s, end_s, n, left, expected, lift, float(low), float(high), bool(surely > 1))
@@ -144,10 +144,8 @@ def write_edl(path: str | Path, video_id: str, found: list[SegmentExits], clip: 
         told = f"LIFT {s.lift:.2f} ({s.low:.2f} TO {s.high:.2f}): {s.left} OF {s.reached} LEFT"
         lines += [f"{number:03d}  AX       V     C        {begin} {end} {begin} {end}"]
         lines += [f"* FROM CLIP NAME: {_plain(clip or video_id)}", f"* LOC: {begin} RED     {told}", ""]
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\r\n")
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\r\n")
     return len(suggested)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +16,7 @@ from segfeat.store.reader import FeatureStore
 from segfeat.types import Float32, Float64
 from segmodel.media.raw_video import open_raw_video
 from segmodel.runs.predictor import PairPredictions
+from segmodel.whole import whole_file
 
 if TYPE_CHECKING:
     from segfeat.decode.pyav import PyAVReader
@@ -29,7 +29,7 @@ _BT709, _LIMITED = 1, 1
 
 
 @dataclass(frozen=True)
-class Preview:
+class PreviewClip:
     """Which stretch [start_s, end_s) of a video to show a user, and the mean interest in it."""
 
     user_id: str
@@ -39,7 +39,7 @@ class Preview:
     interest: float
 
 
-def choose_previews(found: PairPredictions, seconds: float) -> Iterator[Preview]:
+def choose_previews(found: PairPredictions, seconds: float) -> Iterator[PreviewClip]:
     """The preview of each pair: see :func:`best_stretch`.
 
     Raises
@@ -52,7 +52,9 @@ def choose_previews(found: PairPredictions, seconds: float) -> Iterator[Preview]
         n = int(views.segments[i])
         edges = np.append(np.arange(n) * views.segment_s, views.picture_s[i])
         start, end, interest = best_stretch(prediction.interest[i, :n], edges, seconds)
-        yield Preview(str(views.user_ids[views.user[i]]), str(views.video_ids[views.video[i]]), start, end, interest)
+        yield PreviewClip(
+            str(views.user_ids[views.user[i]]), str(views.video_ids[views.video[i]]), start, end, interest
+        )
 
 
 def best_stretch(interest: Float64, edges_s: Float64, seconds: float) -> tuple[float, float, float]:
@@ -87,7 +89,9 @@ def best_stretch(interest: Float64, edges_s: Float64, seconds: float) -> tuple[f
     return float(starts[best]), float(starts[best] + length), float(mean[best])
 
 
-def write_preview(preview: Preview, store: FeatureStore, path: str | Path, videos: str | Path | None = None) -> None:
+def write_preview(
+    preview: PreviewClip, store: FeatureStore, path: str | Path, videos: str | Path | None = None
+) -> None:
     """Write the stretch as an MP4 that browsers play: H.264 (yuv420p) and AAC, upright, index first.
 
     Picture and sound keep their distance; sound is mixed to one channel.
@@ -99,11 +103,9 @@ def write_preview(preview: Preview, store: FeatureStore, path: str | Path, video
     """
     import av
 
-    path = Path(path)
     reader = open_raw_video(store, preview.video_id, videos)
     sound = next(reader.audio(np.array([[preview.start_s, preview.end_s]]), _SOUND_HZ))
-    temporary = path.with_name(f".{path.name}.writing")
-    try:
+    with whole_file(path) as temporary:
         with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             # Both streams must exist before the first packet is written.
             picture, tone = _picture_stream(container, reader), _sound_stream(container) if len(sound) else None
@@ -115,9 +117,6 @@ def write_preview(preview: Preview, store: FeatureStore, path: str | Path, video
             raise ValueError(
                 f"{reader.path}: no picture from {preview.start_s:g} to {preview.end_s:g} s can be decoded"
             )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _picture_stream(container: Any, reader: PyAVReader) -> Any:
@@ -138,7 +137,7 @@ def _sound_stream(container: Any) -> Any:
     return stream
 
 
-def _pictures(stream: Any, reader: PyAVReader, preview: Preview) -> Iterator[tuple[float, list[Any]]]:
+def _pictures(stream: Any, reader: PyAVReader, preview: PreviewClip) -> Iterator[tuple[float, list[Any]]]:
     """Encoded pictures with the time they were reached at, in seconds after the start of the preview."""
     import av
 
@@ -153,7 +152,7 @@ def _pictures(stream: Any, reader: PyAVReader, preview: Preview) -> Iterator[tup
     yield time_s, stream.encode(None)
 
 
-def _shown(reader: PyAVReader, preview: Preview) -> Iterator[tuple[float, Any]]:
+def _shown(reader: PyAVReader, preview: PreviewClip) -> Iterator[tuple[float, Any]]:
     """Pictures of the stretch with their times after its start; the one on screen at the start comes at 0."""
     inside = reader.timeline_s
     inside = inside[(inside > preview.start_s + 1e-6) & (inside < preview.end_s - 1e-6)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from segfeat.store.reader import FeatureStore
 from segfeat.types import Float64, VideoFeatures
 from segmodel.media.raw_video import open_raw_video
 from segmodel.runs.predictor import PairPredictions
+from segmodel.whole import whole_file
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def write_thumbnail(
     Raises
     ------
     ValueError
-        If the raw video is missing or cannot be read, or the file's name has no suffix of a picture format.
+        As :func:`read_thumbnail`, or if the file's name has no suffix of a picture format.
     """
     from PIL import Image
 
@@ -85,10 +89,23 @@ def write_thumbnail(
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind not in Image.SAVE:
         raise ValueError(f"{path}: name the picture .png, .jpg or .webp")
+    picture = read_thumbnail(thumbnail, store, videos)
+    with whole_file(path) as temporary:
+        picture.save(temporary, kind)
+
+
+def read_thumbnail(thumbnail: Thumbnail, store: FeatureStore, videos: str | Path | None = None) -> Image:
+    """The picture in full size.
+
+    Raises
+    ------
+    ValueError
+        If the raw video is missing or cannot be read.
+    """
+    from PIL import Image
+
     reader = open_raw_video(store, thumbnail.video_id, videos)
     frame = next(reader.frames([thumbnail.time_s]))
     if frame is None:
         raise ValueError(f"{reader.path}: the picture at {thumbnail.time_s:.3f} s cannot be decoded")
-    temporary = path.with_name(f".{path.name}.writing")
-    Image.fromarray(frame.image).save(temporary, kind)
-    os.replace(temporary, path)
+    return Image.fromarray(frame.image)

@@ -66,6 +66,9 @@ class SegmentModel(ABC):
     def predict(self, data: Dataset) -> SkipPrediction:
         """Where each view of ``data`` will end; deterministic, and blind to the views' own watch times."""
 
+    def to(self, device: str) -> None:  # noqa: B027  # most models predict on the CPU, which is fastest for their sizes
+        """Predict on ``device`` from now on, where the model has something to move."""
+
     def past_has_grown(self, before: Views, after: Views) -> None:  # noqa: B027  # most models remember nothing
         """Hear that ``after``, a user's past, takes the place of ``before``, of which something may be remembered."""
 

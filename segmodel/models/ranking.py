@@ -20,11 +20,14 @@ from segmodel.data.vocabulary import Vocabulary
 from segmodel.evaluation.metrics import ndcg, paper_ranks
 from segmodel.models.base import Arrays, FitRun, SegmentModel
 from segmodel.models.score_calibration import fit_scores, slots_from_scores
-from segmodel.models.settings import Search
+from segmodel.models.settings import Search, one_of
 from segmodel.models.training import Schedule, train_network
 from segmodel.prediction import SkipPrediction, from_slots
 
 _STRUCTURE = "structure."
+
+END_SLOTS = ("own", "shared")
+"""Where the end slot of a video of N segments lies: a place of its own, or that of a segment N."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,25 @@ class RankingConfig:
         "dropout": (0.1, 0.0, 0.3),
         "weight_decay": (1e-4, 1e-2, 1e-6),
         "batch_views": (256, 128, 512),
+        "end_slot": END_SLOTS,
     }
+    before: ClassVar[Mapping[str, Any]] = {"end_slot": "shared"}
+    retired: ClassVar[tuple[str, ...]] = ("patience",)
 
     d: int = 64
     dropout: float = 0.1
     max_segments: int = MAX_SEGMENTS
-    epochs: int = 100
+    epochs: int = 400
     batch_views: int = 512
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    patience: int = 10
+    patience_updates: int = 500
+    """Updates without a better validation score that end the training."""
+    end_slot: str = "own"
+    """``own``: "completed" is a place of its own; ``shared``: it is the place of the segment N of a longer video."""
+
+    def __post_init__(self) -> None:
+        one_of("end_slot", self.end_slot, END_SLOTS)
 
 
 class RankingModel(SegmentModel):
@@ -99,11 +111,15 @@ class RankingModel(SegmentModel):
             lambda generator: self.collator.batches(data, split.train, c.batch_views, generator),
             self.batch_loss,
             validate,
-            Schedule(c.epochs, c.batch_views, c.learning_rate, c.weight_decay, patience=c.patience),
+            Schedule(c.epochs, c.batch_views, c.learning_rate, c.weight_decay, patience_updates=c.patience_updates),
             run,
             metric="valid_ndcg@5",
         )
         self.a, self.c = fit_scores(self._scores(valid), valid.views.segments, valid.views.exit)
+
+    def to(self, device: str) -> None:
+        self.device = device
+        self.network.to(device)
 
     def predict(self, data: Dataset) -> SkipPrediction:
         scores = self._scores(data)

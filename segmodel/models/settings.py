@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -12,6 +13,17 @@ Search = Mapping[str, Sequence[Any]]
 
 Ablations = Mapping[str, Mapping[str, Any]]
 """A part of a model -> the settings that leave it out. A ``Config`` declares it as ``ablations``."""
+
+
+def stored_settings(config: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a run has stored, as this release reads them.
+
+    A stored table holds every setting of its release, so one that is absent did not exist yet. A ``Config`` declares
+    what held before in ``before``, setting -> value, and the names it has given up in ``retired``.
+    """
+    before: Mapping[str, Any] = getattr(config, "before", {})
+    retired: Sequence[str] = getattr(config, "retired", ())
+    return {**before, **{k: v for k, v in settings.items() if k not in retired}}
 
 
 def make_config(config: type, settings: Mapping[str, Any]) -> Any:
@@ -27,7 +39,51 @@ def make_config(config: type, settings: Mapping[str, Any]) -> Any:
     if unknown:
         raise ValueError(f"unknown setting {', '.join(unknown)}; valid are {', '.join(valid) or 'none'}")
     hints = get_type_hints(config)
-    return config(**{key: _value(key, value, hints[key]) for key, value in settings.items()})
+    found = config(**{key: _value(key, value, hints[key]) for key, value in settings.items()})
+    check_ranges(found)
+    return found
+
+
+_FROM_ZERO = ("seed",)
+_SHARES = ("dropout", "share", "probability")
+
+
+def check_ranges(config: Any) -> None:
+    """Refuse numbers that no setting of their kind can have, whatever the model.
+
+    Counts are at least 1, shares lie in 0 .. 1 (a dropout below 1), learning rates above 0, and everything else is at
+    least 0 and finite.
+
+    Raises
+    ------
+    ValueError
+        Names the setting and its range.
+    """
+    for key, value in ((f.name, getattr(config, f.name)) for f in fields(config)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        name = f"setting {key}"
+        if not math.isfinite(value) or value < 0:
+            raise ValueError(f"{name} must be a number of at least 0, not {value}")
+        if key.endswith(_SHARES):
+            if value > 1 or (key.endswith("dropout") and value == 1):
+                raise ValueError(f"{name} must lie between 0 and 1, not {value:g}")
+        elif isinstance(value, int) and value == 0 and not key.endswith(_FROM_ZERO):
+            raise ValueError(f"{name} must be at least 1, not 0")
+        elif key == "learning_rate" and value == 0:
+            raise ValueError(f"{name} must be above 0")
+
+
+def one_of(key: str, value: str, valid: Sequence[str]) -> None:
+    """Refuse a value that is none of ``valid``.
+
+    Raises
+    ------
+    ValueError
+        Naming the setting and the valid choices.
+    """
+    if value not in valid:
+        raise ValueError(f"unknown {key} {value!r}; valid are {', '.join(valid)}")
 
 
 def _value(key: str, value: Any, kind: Any) -> Any:

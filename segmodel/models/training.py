@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from segmodel.models.base import FitRun
+from segmodel.whole import whole_file
 
 CHECKPOINT = "last.pt"
 
@@ -34,8 +34,9 @@ B = TypeVar("B", bound=OnDevice)
 class Schedule:
     """How a network is optimised.
 
-    With ``early_stopping``, ``patience`` epochs without a better validation score end the training and the best epoch's
-    weights are kept; without it all epochs run and the last weights are kept. With ``steps_per_epoch`` the learning
+    With ``early_stopping``, the first epoch that ends ``patience_updates`` or more updates after the best one is the
+    last, and the best epoch's weights are kept; without it all epochs run and the last weights are kept. It counts
+    updates because an epoch of a small log, or of large batches, is few of them. With ``steps_per_epoch`` the learning
     rate warms up over the first tenth and falls along a cosine to zero.
     """
 
@@ -44,7 +45,7 @@ class Schedule:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     clip_norm: float = 10.0
-    patience: int = 10
+    patience_updates: int = 500
     early_stopping: bool = True
     steps_per_epoch: int | None = None
 
@@ -92,22 +93,24 @@ def train_network(
     Raises
     ------
     ValueError
-        If the loss stops being finite.
+        If the loss stops being finite, or the checkpoint is an earlier release's.
     """
     optimizer = torch.optim.AdamW(_groups(network, schedule.weight_decay), schedule.learning_rate)
     epochs = run.epochs or schedule.epochs
     # Half precision only on hardware that has it; float32 keeps CPU runs exact.
     autocast = torch.autocast("cuda", torch.bfloat16, enabled=run.device.startswith("cuda"))
-    best: dict[str, Any] = {"score": -float("inf"), "epoch": -1, "weights": _weights(network)}
-    first = 0
+    best: dict[str, Any] = {"score": -float("inf"), "epoch": -1, "updates": 0, "weights": _weights(network)}
+    first = updates = 0
     checkpoint = run.folder / CHECKPOINT if run.folder else None
     if checkpoint and checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if "updates" not in saved:
+            raise ValueError(f"{checkpoint}: of an earlier release, whose training counted otherwise; start a new run")
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
-        best, first = saved["best"], saved["epoch"] + 1
+        best, first, updates = saved["best"], saved["epoch"] + 1, saved["updates"]
     for epoch in range(first, epochs):
-        if schedule.early_stopping and epoch - best["epoch"] > schedule.patience:
+        if schedule.early_stopping and updates - best["updates"] >= schedule.patience_updates:
             break
         began = time.perf_counter()
         torch.manual_seed(run.seed * 100_003 + epoch)
@@ -125,6 +128,7 @@ def train_network(
             nn.utils.clip_grad_norm_(network.parameters(), schedule.clip_norm)
             optimizer.step()
             losses.append(value.detach())
+        updates += len(losses)
         mean_loss = float(torch.stack(losses).mean())
         if not np.isfinite(mean_loss):
             raise ValueError(
@@ -133,11 +137,17 @@ def train_network(
         network.eval()
         score = validate()
         if score > best["score"] or not schedule.early_stopping:
-            best = {"score": score, "epoch": epoch, "weights": _weights(network)}
+            best = {"score": score, "epoch": epoch, "updates": updates, "weights": _weights(network)}
         if checkpoint:
             _save(
                 checkpoint,
-                {"network": _weights(network), "optimizer": optimizer.state_dict(), "best": best, "epoch": epoch},
+                {
+                    "network": _weights(network),
+                    "optimizer": optimizer.state_dict(),
+                    "best": best,
+                    "epoch": epoch,
+                    "updates": updates,
+                },
             )
         run.report(
             {
@@ -166,6 +176,5 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".writing")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        torch.save(content, temporary)

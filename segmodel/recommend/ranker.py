@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,14 @@ import numpy as np
 from scipy.special import expit
 
 from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore
 from segfeat.types import Float64
-from segmodel.data.views import Rows, Views
+from segmodel.data.views import Rows, Views, ragged
 from segmodel.recommend import DIRECT
 from segmodel.recommend.from_survival import effective_parts, effective_probability
-from segmodel.recommend.saved import kept_segrec, run_effective
+from segmodel.recommend.saved import run_effective, saved_segrec
 from segmodel.runs.pairs import pairs_of
-from segmodel.runs.predictor import pair_dataset
-from segmodel.runs.run import Run
+from segmodel.runs.predictor import Predictor
+from segmodel.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,27 +62,42 @@ class Ranking:
 
     def span_s(self, row: int, segment: int) -> tuple[float, float]:
         """Where a segment begins and ends, in seconds."""
-        start = segment * self.views.segment_s
-        return start, min(start + self.views.segment_s, float(self.views.picture_s[row]))
+        return segment * self.views.segment_s, float(self.views.end_s(row, segment))
+
+    def __repr__(self) -> str:
+        return f"<Ranking: {len(self.order):,} videos for user {self.views.user_ids[self.views.user[0]]!r}>"
+
+    @property
+    def ids(self) -> list[str]:
+        """Videos, best first."""
+        ids: list[str] = self.views.video_ids[self.views.video[self.order]].tolist()
+        return ids
+
+    @property
+    def scores(self) -> Float64:
+        """P(effective view) of each of :attr:`ids`, descending."""
+        return self.probability[self.order]
+
+    def top(self, count: int) -> Ranking:
+        """The best ``count`` of them."""
+        return replace(self, order=self.order[:count])
 
     def to_frame(self, top: int | None = None) -> pd.DataFrame:
         """One row per segment of the first ``top`` videos."""
         import pandas as pd
 
-        v = self.views
-        chosen = self.order[:top]
-        row = np.repeat(chosen, v.segments[chosen])
-        segment = np.concatenate([np.arange(n) for n in v.segments[chosen]]) if len(chosen) else np.zeros(0, int)
-        start_s = segment * v.segment_s
+        v, chosen = self.views, self.order[:top]
+        place, segment = ragged(v.segments[chosen])
+        row = chosen[place]
         return pd.DataFrame(
             {
-                "rank": np.repeat(np.arange(1, len(chosen) + 1), v.segments[chosen]),
+                "rank": place + 1,
                 "user_id": v.user_ids[v.user[row]],
                 "video_id": v.video_ids[v.video[row]],
                 "probability": self.probability[row],
                 "segment": segment,
-                "start_s": start_s,
-                "end_s": np.minimum(start_s + v.segment_s, v.picture_s[row]),
+                "start_s": segment * v.segment_s,
+                "end_s": v.end_s(row, segment),
                 "interest": self.interest[row, segment],
                 "weight": self.weight[row, segment],
                 "contribution": self.contribution[row, segment],
@@ -90,16 +105,14 @@ class Ranking:
         )
 
     def write(self, path: str | Path, top: int | None = None) -> None:
-        """Write :meth:`to_frame` as CSV with nine significant digits."""
-        self.to_frame(top).to_csv(path, index=False, float_format="%.9g")
+        """Write :meth:`to_frame` in the format of the file's name; see :func:`segmodel.tables.write_table`."""
+        write_table(self.to_frame(top), path)
 
 
 def rank_videos(
-    run: Run,
-    store: FeatureStore,
+    predictor: Predictor,
     user: str,
     candidates: Sequence[str] | None = None,
-    history: Interactions | None = None,
     *,
     by: str = DIRECT,
     watched: bool = False,
@@ -110,14 +123,11 @@ def rank_videos(
 
     Parameters
     ----------
-    run : Run
-    store : FeatureStore
+    predictor : Predictor
     user : str
         May be one that nobody has seen.
     candidates : sequence of str, optional
         Ids of videos in the store; all of them where absent.
-    history : Interactions, optional
-        Views beside those of the run's log.
     by : str
         ``direct``, or the backbone of a SegRec, which is fitted when first asked for. The default was better on
         validation views of both real logs (``docs/benchmark.md``).
@@ -133,34 +143,38 @@ def rank_videos(
     ValueError
         If there is no log, a candidate is not in the store, or no candidate is left to rank.
     """
-    log = run.config.log(store)
-    past = log if history is None else log.joined(history)
+    store, known = predictor.data.store, predictor.data.known
     videos = list(store) if candidates is None else list(dict.fromkeys(candidates))
     if unknown := [v for v in videos if v not in store]:
         raise ValueError(f"video {unknown[0]!r} is not in {store.path}")
     skipped: dict[str, int] = {}
     if not watched:
-        seen = _watched(past, user)
+        seen = _watched(known, user)
         fresh = [v for v in videos if v not in seen]
         if len(fresh) < len(videos):
             skipped["watched before"] = len(videos) - len(fresh)
         if videos and not fresh:
             raise ValueError(f"user {user!r} has watched all {len(videos):,} candidates; --watched ranks them, too")
         videos = fresh
-    data = pair_dataset(run, store, pairs_of([user], videos, past), history)
-    prediction = run.model.predict(data)
+    asked = predictor.data.pairs(pairs_of([user], videos, known))
+    data, reasons = asked.data, Counter(asked.reason[asked.reason != ""].tolist())
+    if not len(data):
+        raise ValueError(
+            f"no candidate can be ranked: {', '.join(f'{n:,} × {r}' for r, n in reasons.items()) or 'none'}"
+        )
+    prediction = predictor.run.model.predict(data)
     views, interest = data.views, prediction.interest
     if by == DIRECT:
-        effective = run_effective(run, store)
+        effective = run_effective(predictor)
         probability = effective_probability(prediction.survival, views, effective)
         weight, contribution = effective_parts(prediction.hazard, views, effective)
     else:
-        model = kept_segrec(run, store, by, device, say).model
+        model = saved_segrec(predictor, by, device, say).model
         probability = expit(model.logits(data, interest))
         weight, score = model.parts(data, interest)
         contribution = weight * score
     order = np.argsort(-probability, kind="stable")
-    return Ranking(views, order, probability, weight, contribution, interest, {**skipped, **views.dropped})
+    return Ranking(views, order, probability, weight, contribution, interest, {**skipped, **reasons})
 
 
 def _watched(past: Interactions, user: str) -> set[str]:

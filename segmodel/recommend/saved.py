@@ -9,30 +9,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from segfeat.store.reader import FeatureStore
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
 from segmodel.recommend.cross_fitting import known_interest
 from segmodel.recommend.effective import EffectiveViews
 from segmodel.recommend.segrec import SegRec
+from segmodel.runs.predictor import Predictor
 from segmodel.runs.run import Run
+from segmodel.whole import read_state, whole_folder, write_state
 
 FOLDS = 2
 """Of the cross-fitting of interest: two fits of half the size."""
 
-_SETTINGS = {"d": 32, "dropout": 0.1, "learning_rate": 1e-3, "batch_views": 256, "epochs": 30, "patience": 4}
+_SETTINGS = {
+    "d": 32,
+    "dropout": 0.1,
+    "learning_rate": 1e-3,
+    "batch_views": 256,
+    "epochs": 30,
+    "patience_updates": 100,
+}
 """The middle of what the benchmark searches."""
 
 
 @dataclass(frozen=True, eq=False)
-class KeptSegRec:
+class SavedSegRec:
     """A run's SegRec.
 
     Attributes
@@ -46,7 +51,7 @@ class KeptSegRec:
     effective: EffectiveViews
 
 
-def run_effective(run: Run, store: FeatureStore) -> EffectiveViews:
+def run_effective(predictor: Predictor) -> EffectiveViews:
     """What makes a view effective by the run's training views.
 
     Raises
@@ -54,25 +59,23 @@ def run_effective(run: Run, store: FeatureStore) -> EffectiveViews:
     ValueError
         If there is no log, or not the one the run was trained on.
     """
-    log = run.config.log(store)
-    if log.fingerprint() != run.data["log_fingerprint"]:
+    run, data = predictor.run, predictor.data
+    if data.own_log.fingerprint() != run.data["log_fingerprint"]:
         raise ValueError(
-            f"{store.path}: its watch log is not the one that run {run.name} was trained on; name that store with "
+            f"{data.store.path}: its watch log is not the one that run {run.name} was trained on; name that store with "
             "--store, and further views with --history"
         )
-    data = run.config.dataset(store, log=log)
-    return EffectiveViews.of(data.views.take(run.config.make_split(data).train))
+    return EffectiveViews.of(data.train_views)
 
 
-def kept_segrec(
-    run: Run, store: FeatureStore, backbone: str, device: str = "cpu", say: Callable[[str], None] | None = None
-) -> KeptSegRec:
+def saved_segrec(
+    predictor: Predictor, backbone: str, device: str = "cpu", say: Callable[[str], None] | None = None
+) -> SavedSegRec:
     """The run's SegRec with a backbone, read from its folder or fitted and written there.
 
     Parameters
     ----------
-    run : Run
-    store : FeatureStore
+    predictor : Predictor
     backbone : str
     device : str
         Where it is fitted.
@@ -84,22 +87,24 @@ def kept_segrec(
     ValueError
         As :func:`run_effective`, or for a backbone that is none.
     """
+    run = predictor.run
     folder = run.folder / f"recommender-{backbone}"
     model = SegRec(backbone, {**_SETTINGS, "max_segments": run.config.max_segments})
     fingerprint = _fingerprint(run, model)
-    kept = _read(folder, model, fingerprint)
-    if kept is not None:
-        return kept
-    effective = run_effective(run, store)
+    saved = _read(folder, model, fingerprint)
+    if saved is not None:
+        return saved
+    effective = run_effective(predictor)
     if say:
         say(f"fitting SegRec on {backbone} for run {run.name}; it stays in {folder}")
-    data = run.config.dataset(store)
-    split = run.config.make_split(data)
+    data, split = predictor.data.dataset, predictor.data.split
     fit = FitRun(seed=run.config.seed, device=device, epochs=run.config.epochs)
     interest = known_interest(lambda: make_model(run.config.model, run.config.settings), data, split, fit, FOLDS)
     model.fit(data, split, effective.labels(data.views), interest, FitRun(seed=run.config.seed, device=device))
-    _write(folder, model, effective, fingerprint)
-    return KeptSegRec(model, effective)
+    with whole_folder(folder) as temporary:
+        facts, arrays = model.state()
+        write_state(temporary, {"fingerprint": fingerprint, "effective": effective.state(), **facts}, arrays)
+    return SavedSegRec(model, effective)
 
 
 def _fingerprint(run: Run, model: SegRec) -> str:
@@ -111,32 +116,15 @@ def _fingerprint(run: Run, model: SegRec) -> str:
     return found.hexdigest()[:16]
 
 
-def _write(folder: Path, model: SegRec, effective: EffectiveViews, fingerprint: str) -> None:
-    """Write the folder whole, in place of an older one."""
-    from safetensors.numpy import save_file
-
-    facts, arrays = model.state()
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
-    temporary.mkdir()
-    content = {"fingerprint": fingerprint, "effective": effective.state(), **facts}
-    (temporary / "facts.json").write_text(json.dumps(content))
-    save_file({k: v.copy(order="C") for k, v in arrays.items()}, temporary / "weights.safetensors")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(temporary, folder)
-
-
-def _read(folder: Path, model: SegRec, fingerprint: str) -> KeptSegRec | None:
+def _read(folder: Path, model: SegRec, fingerprint: str) -> SavedSegRec | None:
     """What lies in the folder; None where that is nothing, or another run's."""
-    from safetensors.numpy import load_file
-
     if not (folder / "facts.json").is_file():
         return None
     try:
-        facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
+        facts, arrays = read_state(folder)
         if facts["fingerprint"] != fingerprint:
             return None
-        model.restore(facts, load_file(folder / "weights.safetensors"))
-        return KeptSegRec(model, EffectiveViews.restored(facts["effective"]))
-    except (OSError, ValueError, KeyError) as error:
+        model.restore(facts, arrays)
+        return SavedSegRec(model, EffectiveViews.restored(facts["effective"]))
+    except (ValueError, KeyError) as error:
         raise ValueError(f"{folder}: no recommender ({error}); delete it, and it will be fitted again") from error

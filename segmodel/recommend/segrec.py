@@ -143,7 +143,11 @@ class SegRec:
             )
 
         schedule = Schedule(
-            config.epochs, config.batch_views, config.learning_rate, config.weight_decay, patience=config.patience
+            config.epochs,
+            config.batch_views,
+            config.learning_rate,
+            config.weight_decay,
+            patience_updates=config.patience_updates,
         )
         train_network(self.network, batches, loss, validate, schedule, run, metric="valid_log_likelihood")
 

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segfeat.interactions import Interactions
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Float64
 from segmodel.data.views import Views
 from segmodel.evaluation.metrics import exit_nll
 from segmodel.prediction import SkipPrediction
-from segmodel.report.results import Measured
+from segmodel.report.results import RunResults
 from segmodel.runs.pairs import read_pairs
-from segmodel.runs.predictor import predict_pairs
-from segmodel.runs.run import Run
+from segmodel.runs.predictor import Predictor
 
 VIDEOS = 20
 """Videos shown where nobody names any."""
@@ -101,14 +99,12 @@ class _Shown:
     verdict: str
 
 
-def auto_cases(measured: Measured, store: FeatureStore, videos: int = VIDEOS) -> list[Case]:
+def auto_cases(results: RunResults, store: FeatureStore, videos: int = VIDEOS) -> list[Case]:
     """Cases among the test views, by :data:`RULE`."""
-    views, nll = measured.held.data.views, measured.own.metrics.nll
+    views, nll = results.held.data.views, results.own.metrics.nll
     chosen = choose_views(views, nll, videos)
-    shown = [
-        [_Shown(views, measured.prediction, row, BEST if best else WORST) for row, best in rows] for rows in chosen
-    ]
-    return [_case(group, store, measured) for group in shown]
+    shown = [[_Shown(views, results.prediction, row, BEST if best else WORST) for row, best in rows] for rows in chosen]
+    return [_case(group, store, results) for group in shown]
 
 
 def choose_views(views: Views, nll: Float64, videos: int = VIDEOS) -> list[list[tuple[int, bool]]]:
@@ -150,41 +146,38 @@ def _by_video(views: Views) -> list[npt.NDArray[np.int64]]:
     return np.split(rows, np.flatnonzero(np.diff(views.video[rows])) + 1)
 
 
-def named_cases(
-    run: Run, measured: Measured, store: FeatureStore, path: Path, history: Interactions | None = None
-) -> list[Case]:
+def named_cases(predictor: Predictor, results: RunResults, path: Path) -> list[Case]:
     """Cases of the pairs in a CSV file with ``user_id`` and ``video_id``, one per video.
 
     A pair among the test views is shown as it happened (the last time); any other one as a prediction after the
     user's last known view.
     """
-    past = run.config.log(store)
-    pairs = read_pairs(path, past if history is None else past.joined(history))
-    views = measured.held.data.views
+    store = predictor.data.store
+    later = predictor.pairs(read_pairs(path, predictor.data.known))
+    views = results.held.data.views
     users, videos = views.user_ids[views.user], views.video_ids[views.video]
-    later = predict_pairs(run, store, pairs, history)
     groups: dict[str, list[_Shown]] = {}
     for row in range(len(later.views)):
         user, video = (str(a[c[row]]) for a, c in _ids(later.views))
         known = np.flatnonzero((users == user) & (videos == video))
         shown = (
-            _Shown(views, measured.prediction, int(known[-1]), "test view")
+            _Shown(views, results.prediction, int(known[-1]), "test view")
             if len(known)
             else _Shown(later.views, later.prediction, row, "not watched yet")
         )
         groups.setdefault(video, []).append(shown)
-    return [_case(group, store, measured) for group in groups.values()]
+    return [_case(group, store, results) for group in groups.values()]
 
 
 def _ids(views: Views) -> tuple[tuple[npt.NDArray[np.object_], npt.NDArray[np.int32]], ...]:
     return (views.user_ids, views.user), (views.video_ids, views.video)
 
 
-def _case(shown: list[_Shown], store: FeatureStore, measured: Measured) -> Case:
+def _case(shown: list[_Shown], store: FeatureStore, results: RunResults) -> Case:
     views, row = shown[0].views, shown[0].row
     video_id = str(views.video_ids[views.video[row]])
     title = str(store.titles[store.rows[video_id]]) if video_id in store else ""
-    scale = _all_interest(measured.prediction)
+    scale = _all_interest(results.prediction)
     return Case(video_id, title, float(views.picture_s[row]), tuple(_viewer(one, scale) for one in shown))
 
 
@@ -206,7 +199,7 @@ def _viewer(shown: _Shown, scale: Float64) -> Viewer:
     segments = tuple(
         Segment(
             start_s=s * v.segment_s,
-            end_s=min((s + 1) * v.segment_s, duration_s),
+            end_s=float(v.end_s(row, s)),
             level=min(int(quantile[s] * LEVELS), LEVELS - 1),
             quantile=float(quantile[s]),
             hazard=float(hazard[s]),

@@ -10,7 +10,7 @@ import numpy as np
 from segfeat.failures import FAILURE_CODES
 from segfeat.store.reader import FeatureStore
 from segmodel.data.views import Views
-from segmodel.runs.held_out import HeldOut
+from segmodel.runs.data import RunData
 
 _RATIO_BINS = 20
 """Watch ratios in steps of a tenth up to 2, and one bar beyond."""
@@ -29,7 +29,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Facts:
+class DataSummary:
     """The log and the store behind a run."""
 
     users: int
@@ -54,11 +54,11 @@ class Facts:
     """Code, its meaning, files."""
 
 
-def gather_facts(held: HeldOut, store: FeatureStore) -> Facts:
+def summarise(data: RunData) -> DataSummary:
     """Count what a run learned from and was measured on."""
-    views, split = held.known.views, held.split
+    views, split, store = data.dataset.views, data.split, data.store
     counts = Counter(failure.code for failure in store.failures)
-    return Facts(
+    return DataSummary(
         users=len(np.unique(views.user)),
         videos=len(np.unique(views.video)),
         views=len(views),

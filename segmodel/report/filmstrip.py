@@ -14,7 +14,7 @@ _SHORT_SIDE = 96
 _QUALITY = 60
 
 
-def strip(store: FeatureStore, video_id: str, videos: Path | None = None) -> list[str]:
+def filmstrip(store: FeatureStore, video_id: str, videos: Path | None = None) -> list[str]:
     """One ``data:`` address of a WebP picture per segment, empty where there is none; no list without any picture.
 
     Parameters

@@ -5,26 +5,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore
 from segmodel.evaluation.bootstrap import Interval
 from segmodel.evaluation.comparison import Comparison, Figure
 from segmodel.report import charts
 from segmodel.report.ablation import find_ablations
 from segmodel.report.cases import LEVELS, RULE, Case, Segment, Viewer, auto_cases, named_cases
-from segmodel.report.data_summary import gather_facts
-from segmodel.report.filmstrip import strip
-from segmodel.report.results import Measured, group_rows, measure
+from segmodel.report.data_summary import summarise
+from segmodel.report.filmstrip import filmstrip
+from segmodel.report.results import RunResults, group_rows, measure
 from segmodel.runs.held_out import BASELINES
-from segmodel.runs.run import Run
+from segmodel.runs.predictor import Predictor
+from segmodel.whole import whole_file
 
 OPEN_CASES = 8
 """Cases that lie open; the others are unfolded on demand, so that the figures below stay near."""
@@ -36,12 +35,10 @@ _NOT_CURVES = ("epoch", "best", "member")
 
 
 def write_report(
-    run: Run,
-    store: FeatureStore,
+    predictor: Predictor,
     out: str | Path,
     *,
     cases: Path | None = None,
-    history: Interactions | None = None,
     videos: Path | None = None,
     ablation: Path | None = None,
     baselines: Sequence[str] = BASELINES,
@@ -50,13 +47,10 @@ def write_report(
 
     Parameters
     ----------
-    run : Run
-    store : FeatureStore
+    predictor : Predictor
     out : path
     cases : path, optional
         CSV with ``user_id`` and ``video_id`` of the views to show; default: by :data:`segmodel.report.cases.RULE`.
-    history : Interactions, optional
-        Extra views for histories.
     videos : path, optional
         Folder of raw videos, for pictures that the store does not keep.
     ablation : path, optional
@@ -68,25 +62,26 @@ def write_report(
     ValueError
         If there is no view to measure on, or a given file cannot be used.
     """
-    measured = measure(run, store, baselines, history)
-    chosen = named_cases(run, measured, store, cases, history) if cases else auto_cases(measured, store)
+    run, store = predictor.run, predictor.data.store
+    results = measure(predictor, baselines)
+    chosen = named_cases(predictor, results, cases) if cases else auto_cases(results, store)
     page = _environment().get_template("page.html")
     text = page.render(
         run=run,
         store=store,
         script=_script(),
-        headline=_headline(measured),
+        headline=_headline(results),
         rule=None if cases else RULE,
-        cases=[(case, strip(store, case.video_id, videos)) for case in chosen],
+        cases=[(case, filmstrip(store, case.video_id, videos)) for case in chosen],
         levels=LEVELS,
         open_cases=_open_cases(chosen),
-        measured=measured,
-        methods=_methods(measured.comparison),
-        groups=_groups(measured),
-        calibration=_calibration(measured),
+        measured=results,
+        methods=_methods(results.comparison),
+        groups=_groups(results),
+        calibration=_calibration(results),
         training=_training(run.history),
         ablations={model: _methods(found) for model, found in find_ablations(run, ablation).items()},
-        facts=(facts := gather_facts(measured.held, store)),
+        facts=(facts := summarise(predictor.data)),
         histograms=[
             (charts.histogram_svg(h, what, axis), caption, axis, h)
             for h, what, axis, caption in (
@@ -97,10 +92,8 @@ def write_report(
     )
     # Paths may hold bytes that are no UTF-8; they are shown escaped.
     content = text.encode("utf-8", "backslashreplace")
-    out = Path(out)
-    temporary = out.with_name(f".{out.name}.writing")
-    temporary.write_bytes(content)
-    os.replace(temporary, out)
+    with whole_file(out) as temporary:
+        temporary.write_bytes(content)
     return len(content)
 
 
@@ -121,7 +114,7 @@ def _script() -> dict[str, Markup]:
     """The page's one script and the hash by which alone its content policy lets it run."""
     source = (Path(__file__).parent / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    style = resources.files("segmodel").joinpath("style.css").read_text(encoding="utf-8")
     return {"source": Markup(source), "hash": Markup(digest), "style": Markup(style)}
 
 
@@ -130,14 +123,14 @@ def _open_cases(cases: Sequence[Case]) -> int:
     return OPEN_CASES + sum(not case.wide for case in cases[:OPEN_CASES]) % 2
 
 
-def _headline(measured: Measured) -> dict[str, Any]:
+def _headline(results: RunResults) -> dict[str, Any]:
     """The most important difference, in words."""
-    reference = measured.comparison.reference
-    table = measured.comparison.table(measured.comparison.cuts[-1])
-    own = table[measured.name]
+    reference = results.comparison.reference
+    table = results.comparison.table(results.comparison.cuts[-1])
+    own = table[results.name]
     nll = own["nll"]
     gap = _interval(nll)
-    verdict = "reference" if measured.name == reference else "unclear"
+    verdict = "reference" if results.name == reference else "unclear"
     if gap.clear:
         verdict = "better" if gap.mean < 0 else "worse"
     ratio = math.exp(-gap.mean)
@@ -171,34 +164,42 @@ def _methods(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _groups(measured: Measured) -> list[tuple[Any, Markup]]:
-    rows = group_rows(measured)
+def _groups(results: RunResults) -> list[tuple[Any, Markup]]:
+    rows = group_rows(results)
     scale = charts.interval_scale([row.gap for row in rows])
     return [(row, charts.interval_svg(row.gap, scale, True)) for row in rows]
 
 
-def _calibration(measured: Measured) -> list[tuple[str, Any, Markup]]:
-    curves = (("P(watches to the end)", measured.own.completes()), ("P(leaves at once)", measured.own.leaves_first()))
+def _calibration(results: RunResults) -> list[tuple[str, Any, Markup]]:
+    curves = (("P(watches to the end)", results.own.completes()), ("P(leaves at once)", results.own.leaves_first()))
     return [(what, curve, charts.calibration_svg(curve, what)) for what, curve in curves]
 
 
 def _training(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
-    """One chart for each number that training wrote down at every epoch; the best validation epochs marked."""
+    """One chart for each number that training wrote down at every epoch; the epochs whose weights were kept marked."""
     members: dict[Any, list[Mapping[str, Any]]] = {}
     for record in records:
         members.setdefault(record.get("member"), []).append(record)
     if len(records) < 2:
         return []
     names = [name for name in records[0] if name not in _NOT_CURVES and not name.endswith("_s")]
+    kept = [_kept_epoch(member) for member in members.values()]
     found = []
     for name in names:
         series: list[list[Any]] = [[r.get(name) for r in member] for member in members.values()]
         if all(isinstance(v, float) and math.isfinite(v) for values in series for v in values):
-            low = any(word in name for word in ("loss", "nll", "error"))
-            best = [values.index(min(values) if low else max(values)) for values in series]
             words = name.replace("valid_", "validation ").replace("_", " ")
-            found.append((words, charts.lines_svg(series, words, best if name.startswith("valid") else ())))
+            found.append((words, charts.lines_svg(series, words, kept if name.startswith("valid") else ())))
     return found
+
+
+def _kept_epoch(records: Sequence[Mapping[str, Any]]) -> int:
+    """The epoch whose weights a training kept: the last one that was the best so far.
+
+    Without early stopping every epoch counts as the best so far, and the last one's weights are kept.
+    """
+    best = [i for i, r in enumerate(records) if any(k.startswith("valid") and v == r.get("best") for k, v in r.items())]
+    return best[-1] if best else len(records) - 1
 
 
 def _interval(figure: Figure) -> Interval:

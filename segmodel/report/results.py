@@ -7,44 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore
 from segmodel.evaluation.bootstrap import Interval, user_interval
 from segmodel.evaluation.comparison import Comparison, compare_outcomes
-from segmodel.evaluation.evaluation import Evaluation, evaluate
-from segmodel.prediction import SkipPrediction
+from segmodel.evaluation.evaluation import Evaluation
 from segmodel.runs.compare import DEFAULT_REFERENCE, cut_name
-from segmodel.runs.held_out import HeldOut, held_out
-from segmodel.runs.run import Run
+from segmodel.runs.held_out import Measurement, measure_run
+from segmodel.runs.predictor import Predictor
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """A run and simple models, measured on the same views.
+class RunResults(Measurement):
+    """A run and simple models, measured and compared.
 
     Attributes
     ----------
-    name : str
-        Of the run, among ``evaluations``.
-    held : HeldOut
-    prediction : SkipPrediction
-        The run's, for the views of ``held``.
-    evaluations : dict of model to Evaluation
-        The run first.
     comparison : Comparison
         Against DurationPosition, or, where that is the run's own kind, against the run.
     """
 
-    name: str
-    held: HeldOut
-    prediction: SkipPrediction
-    evaluations: dict[str, Evaluation]
     comparison: Comparison
-
-    @property
-    def own(self) -> Evaluation:
-        """The run's evaluation."""
-        return self.evaluations[self.name]
 
     @property
     def reference(self) -> Evaluation:
@@ -66,27 +47,18 @@ class GroupRow:
     completed: float
 
 
-def measure(
-    run: Run,
-    store: FeatureStore,
-    baselines: Sequence[str],
-    history: Interactions | None = None,
-) -> Measured:
+def measure(predictor: Predictor, baselines: Sequence[str]) -> RunResults:
     """Measure a run on its test views, beside ``baselines`` fitted on its training views."""
-    held = held_out(run, store, None, history)
-    views, train = held.data.views, held.known.views.take(held.split.train)
-    prediction = run.model.predict(held.data)
-    found = {run.name: evaluate(prediction, views, train, held.max_segments)}
-    others = [name for name in baselines if name != run.config.model]
-    found.update({name: held.baseline(name, run.config.seed) for name in others})
-    reference = DEFAULT_REFERENCE if DEFAULT_REFERENCE in found else run.name
-    comparison = compare_outcomes({name: {cut_name(run.config): [e]} for name, e in found.items()}, reference)
-    return Measured(run.name, held, prediction, found, comparison)
+    config = predictor.run.config
+    found = measure_run(predictor, baselines=[name for name in baselines if name != config.model])
+    reference = DEFAULT_REFERENCE if DEFAULT_REFERENCE in found.evaluations else found.name
+    outcomes = {name: {cut_name(config): [e]} for name, e in found.evaluations.items()}
+    return RunResults(**vars(found), comparison=compare_outcomes(outcomes, reference))
 
 
-def group_rows(measured: Measured) -> list[GroupRow]:
+def group_rows(results: RunResults) -> list[GroupRow]:
     """The run by warm and cold videos and users and by number of segments, without groups of no view or of all."""
-    own, reference = measured.own, measured.reference
+    own, reference = results.own, results.reference
     # By id, as the table of models has them, so that both draw the same users.
     user = own.views.user_ids[own.views.user].astype(str)
     rows = []

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from segfeat.interactions import Interactions
-from segmodel.evaluation.comparison import Comparison
-from segmodel.evaluation.evaluation import Evaluation
-from segmodel.evaluation.comparison import compare_outcomes
-from segmodel.runs.held_out import held_out
-from segmodel.runs.run import Run
-from segmodel.runs.config import RunConfig
 from segmodel.data.splits import VALID_SHARE
+from segmodel.evaluation.comparison import Comparison, compare_outcomes
+from segmodel.evaluation.evaluation import Evaluation
+from segmodel.runs.config import RunConfig
+from segmodel.runs.held_out import held_out
+from segmodel.runs.predictor import open_predictor
+from segmodel.runs.run import Run
 
 DEFAULT_REFERENCE = "duration-position"
 
@@ -54,8 +54,8 @@ def compare(
     for name, group in models.items():
         for run in sorted(group, key=lambda r: (r.config.train_share, r.config.seed)):
             cut = cut_name(run.config)
-            with run.open_store() as store:
-                held = held_out(run, store, log, history)
+            with open_predictor(run, history=history) as predictor:
+                held = held_out(predictor.data, log)
                 outcomes[name].setdefault(cut, []).append(held.evaluate(run.model))
                 for baseline in baselines:
                     if cut not in outcomes[baseline]:
@@ -76,7 +76,7 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs by model and settings; a name tells the settings in which models of one kind differ."""
     groups: list[tuple[RunConfig, list[Run]]] = []
     for run in runs:
-        kind = replace(run.config, seed=0, train_share=0.0, interactions=())
+        kind = replace(run.config, seed=0, train_share=RunConfig.train_share, interactions=(), unit=())
         for known, members in groups:
             if known == kind:
                 members.append(run)

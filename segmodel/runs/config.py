@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from segfeat.interactions import MAX_DURATION_S, Interactions, read_interactions
-from segfeat.store.reader import FeatureStore
-from segmodel.data.dataset import Dataset, make_dataset
-from segmodel.data.splits import SPLITS, Split, random_split, temporal_split
+from segfeat.interactions import MAX_DURATION_S
+from segfeat.log_check import parse_units
+from segmodel.data.splits import SPLITS, VALID_SHARE
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models import DEFAULT, model_class
-from segmodel.models.settings import make_config
+from segmodel.models.settings import check_ranges, make_config, stored_settings
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class RunConfig:
     """All settings of the model, defaults included."""
     interactions: tuple[str, ...] = ()
     """Absolute paths of the log; empty: the store's own."""
+    unit: tuple[str, ...] = ()
+    """In what that log counts time; see :func:`segfeat.log_check.parse_units`."""
     split: str = "temporal"
     train_share: float = 0.8
     """Of each user's views, under the temporal split; the next tenth validates."""
@@ -39,44 +40,12 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ValueError(f"unknown split {self.split!r}; valid are {', '.join(SPLITS)}")
-
-    def dataset(
-        self,
-        store: FeatureStore,
-        *,
-        history: Interactions | None = None,
-        pairs: Interactions | None = None,
-        log: Interactions | None = None,
-    ) -> Dataset:
-        """The run's views, or ``pairs`` with histories from the run's log, ``history`` and earlier pairs."""
-        log = self.log(store) if log is None else log
-        return make_dataset(
-            log if history is None else log.joined(history),
-            store,
-            pairs=pairs,
-            max_segments=self.max_segments,
-            max_duration_s=self.max_duration_s,
-        )
-
-    def log(self, store: FeatureStore) -> Interactions:
-        """The watch log of the run.
-
-        Raises
-        ------
-        ValueError
-            If neither the run names one nor the store carries one.
-        """
-        if self.interactions:
-            return read_interactions(self.interactions)
-        if store.interactions is None:
-            raise ValueError(f"{store.path} carries no watch log; give one with --interactions")
-        return store.interactions
-
-    def make_split(self, data: Dataset) -> Split:
-        """Training, validation and test rows of the run's own views."""
-        if self.split == "random":
-            return random_split(data.views, self.seed)
-        return temporal_split(data.views, self.train_share)
+        parse_units(self.unit)
+        if not 0 < self.train_share < 1 - VALID_SHARE:
+            raise ValueError(f"train_share {self.train_share:g} must lie between 0 and {1 - VALID_SHARE:g}")
+        if not self.max_duration_s > 0:
+            raise ValueError(f"max_duration_s must be a positive number of seconds, not {self.max_duration_s:g}")
+        check_ranges(self)
 
 
 _RUN_KEYS = frozenset(f.name for f in fields(RunConfig)) - {"store", "settings", "interactions"}
@@ -135,4 +104,6 @@ def read_config(folder: Path) -> RunConfig:
         table = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
-    return RunConfig(**{**table, "interactions": tuple(table["interactions"])})
+    settings = stored_settings(model_class(table["model"]).Config, table["settings"])
+    lists = {key: tuple(table.get(key, ())) for key in ("interactions", "unit")}
+    return RunConfig(**{**table, "settings": settings, **lists})

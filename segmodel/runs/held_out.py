@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore
+from segfeat.log_check import check_log
 from segmodel.data.dataset import Dataset
 from segmodel.evaluation.evaluation import Evaluation, evaluate
+from segmodel.evaluation.markdown import HEADLINES
 from segmodel.models import make_model
 from segmodel.models.base import FitRun, SegmentModel
-from segmodel.runs.run import Run
-from segmodel.data.splits import Split
+from segmodel.prediction import SkipPrediction
+from segmodel.runs.data import RunData
+from segmodel.runs.predictor import Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
 from segmodel.data.views import Views
 
 POSITION_BASELINES = (
@@ -37,79 +43,142 @@ class HeldOut:
 
     Attributes
     ----------
+    run_data : RunData
+        Of the run: baselines are fitted on its training views, which also decide who is cold.
     data : Dataset
         The views to predict, with their histories.
-    known : Dataset
-        The views of the run.
-    split : Split
-        Of ``known``.
-    max_segments : int
+    log : Interactions
+        Where the views are from: ``data.views.log_row`` are rows of it.
     trained_on : int
         How many of the views in ``data`` are training views; more than 0 makes figures too good.
     dropped : int
         Views left out because their watch time is unknown.
     """
 
+    run_data: RunData
     data: Dataset
-    known: Dataset
-    split: Split
-    max_segments: int
+    log: Interactions
     trained_on: int = 0
     dropped: int = 0
 
     def evaluate(self, model: SegmentModel) -> Evaluation:
         """Predict all views and hold them against what happened."""
-        train = self.known.views.take(self.split.train)
-        return evaluate(model.predict(self.data), self.data.views, train, self.max_segments)
+        return self.judge(model.predict(self.data))
+
+    def judge(self, prediction: SkipPrediction) -> Evaluation:
+        """Hold a prediction of the views against what happened."""
+        return evaluate(prediction, self.data.views, self.run_data.train_views, self.run_data.config.max_segments)
 
     def baseline(self, name: str, seed: int = 0) -> Evaluation:
         """Fit a model of the registry with its default settings on the run's training views, and evaluate it."""
-        model = make_model(name, {"max_segments": self.max_segments})
-        model.fit(self.known, self.split, FitRun(seed=seed))
+        model = make_model(name, {"max_segments": self.run_data.config.max_segments})
+        model.fit(self.run_data.dataset, self.run_data.split, FitRun(seed=seed))
         return self.evaluate(model)
 
 
-def held_out(
-    run: Run, store: FeatureStore, log: Interactions | None = None, history: Interactions | None = None
-) -> HeldOut:
+def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
     """The views that measure a run: its own test views, or other ones.
 
     Parameters
     ----------
-    run : Run
-    store : FeatureStore
+    run_data : RunData
     log : Interactions, optional
-        Views to measure on instead; earlier ones are history for later ones, as is the run's own log.
-    history : Interactions, optional
-        Extra views for histories only.
+        Views to measure on instead; earlier ones are history for later ones, as are the run's log and further history.
 
     Raises
     ------
     ValueError
-        If no view is left to measure on.
+        If there is no log, or no view is left to measure on.
     """
-    own_log = run.config.log(store)
-    known = run.config.dataset(store, log=own_log)
-    split = run.config.make_split(known)
-    if log is None and history is None:
-        data = known.take(split.test)
+    if log is not None:
+        check_log(log)
+        pairs = run_data.pairs(log)
+        data, rows = pairs.data, pairs.asked
+    elif run_data.history is not None:
+        pairs = run_data.test_pairs()
+        data, rows = pairs.data, pairs.asked
     else:
-        pairs = own_log.take(np.sort(known.views.log_row[split.test])) if log is None else log
-        data = run.config.dataset(store, log=own_log, pairs=pairs, history=history)
+        data, rows = run_data.dataset.take(run_data.split.test), run_data.own_log
     watched = data.views.watched
     if not watched.any():
         reasons = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items())
         raise ValueError(f"no view to evaluate on; rows left out: {reasons or 'none'}")
-    train = known.views.take(split.train)
-    seen = 0 if log is None else len(_keys(train) & _keys(data.views))
-    return HeldOut(
-        data if watched.all() else data.take(np.flatnonzero(watched)),
-        known,
-        split,
-        run.config.max_segments,
-        seen,
-        int((~watched).sum()),
-    )
+    seen = 0 if log is None else len(_keys(run_data.train_views) & _keys(data.views))
+    if not watched.all():
+        data = data.take(np.flatnonzero(watched))
+    return HeldOut(run_data, data, rows, seen, int((~watched).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """A run and simple models, measured on the same views.
+
+    Attributes
+    ----------
+    name : str
+        Of the run, among ``evaluations``.
+    held : HeldOut
+    prediction : SkipPrediction
+        The run's, for the views of ``held``.
+    evaluations : model -> Evaluation
+        The run first.
+    """
+
+    name: str
+    held: HeldOut
+    prediction: SkipPrediction
+    evaluations: dict[str, Evaluation]
+
+    def __repr__(self) -> str:
+        return f"<Measurement of {', '.join(self.evaluations)} on {len(self.held.data):,} views>"
+
+    @property
+    def own(self) -> Evaluation:
+        """The run's evaluation."""
+        return self.evaluations[self.name]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the figures may not be what they seem."""
+        lines = []
+        if self.held.run_data.config.split == "random":
+            lines.append("the run's random split leaks the future into training; figures are too good")
+        if self.held.trained_on:
+            lines.append(f"{self.held.trained_on:,} of the views are training views of the run; figures are too good")
+        if self.held.dropped:
+            lines.append(f"{self.held.dropped:,} views without a watch time left out")
+        return lines
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per model, group of views and metric: columns model, group, metric, value."""
+        import pandas as pd
+
+        rows = [
+            (model, group, metric, value)
+            for model, evaluation in self.evaluations.items()
+            for group, summary in evaluation.summaries().items()
+            for metric, value in summary.items()
+        ]
+        return pd.DataFrame(rows, columns=["model", "group", "metric", "value"])
+
+    def _repr_html_(self) -> str:
+        shown = [*(m.name for m in HEADLINES), "xauc", "watch_error_s"]
+        table = self.to_frame().query("group == 'all'").pivot_table("value", "model", "metric")
+        return str(table.loc[list(self.evaluations), shown].round(4).to_html())
+
+
+def measure_run(predictor: Predictor, log: Interactions | None = None, baselines: Sequence[str] = ()) -> Measurement:
+    """Measure a run, and baselines fitted on its training views, on :func:`held_out` views.
+
+    A baseline of the run's own name is told apart by calling the run ``run NAME``.
+    """
+    run, held = predictor.run, held_out(predictor.data, log)
+    names = baseline_names(",".join(baselines) or "none")
+    prediction = run.model.predict(held.data)
+    title = f"run {run.name}" if run.name in names else run.name
+    found = {title: held.judge(prediction)}
+    found.update({name: held.baseline(name, run.config.seed) for name in names})
+    return Measurement(title, held, prediction, found)
 
 
 def baseline_names(text: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,34 +14,43 @@ from segfeat.store.reader import FeatureStore
 if TYPE_CHECKING:
     import pandas as pd
 
-def pairs_of(users: Sequence[str], videos: Sequence[str], past: Interactions) -> Interactions:
-    """Every user with every video, each after the user's last known view, durations left to the store."""
-    last = dict.fromkeys(users, -1)
-    for code, user in enumerate(past.user_ids.tolist()):
-        if user in last:
-            times = past.time_ms[past.user == code]
-            last[user] = int(times.max(initial=-1))
-    n_users, n_videos = len(users), len(videos)
+
+def pairs_of(users: Sequence[str], videos: Sequence[str], known: Interactions) -> Interactions:
+    """Every user with every video, each pair once, after the user's last known view."""
+    users, videos = list(dict.fromkeys(users)), list(dict.fromkeys(videos))
+    return pairs_after([u for u in users for _ in videos], videos * len(users), known)
+
+
+def pairs_after(users: Sequence[str], videos: Sequence[str], known: Interactions) -> Interactions:
+    """Pairs (users[i], videos[i]), each after the user's last view in ``known``; durations are left to the store."""
+    user_ids, video_ids = list(dict.fromkeys(users)), list(dict.fromkeys(videos))
+    user_code, video_code = ({v: i for i, v in enumerate(ids)} for ids in (user_ids, video_ids))
+    last = np.full(len(known.user_ids), -1, dtype=np.int64)
+    np.maximum.at(last, known.user, known.time_ms)
+    of_known = {u: i for i, u in enumerate(known.user_ids.tolist())}
+    after = np.array([last[i] + 1 if (i := of_known.get(u)) is not None else 0 for u in user_ids], dtype=np.int64)
+    user = np.array([user_code[u] for u in users], dtype=np.int32)
+    unknown = np.zeros(len(user), dtype=np.int64)
     return Interactions(
-        user_ids=np.array(users, dtype=object),
-        video_ids=np.array(videos, dtype=object),
-        user=np.repeat(np.arange(n_users, dtype=np.int32), n_videos),
-        video=np.tile(np.arange(n_videos, dtype=np.int32), n_users),
-        time_ms=np.repeat(np.array([last[u] + 1 for u in users], dtype=np.int64), n_videos),
-        watch_ms=np.zeros(n_users * n_videos, dtype=np.int64),
-        duration_ms=np.zeros(n_users * n_videos, dtype=np.int64),
+        user_ids=np.array(user_ids, dtype=object),
+        video_ids=np.array(video_ids, dtype=object),
+        user=user,
+        video=np.array([video_code[v] for v in videos], dtype=np.int32),
+        time_ms=after[user] if len(user) else unknown,
+        watch_ms=unknown,
+        duration_ms=unknown,
     )
 
 
-def read_pairs(path: str | Path, past: Interactions, video: str | None = None) -> Interactions:
+def read_pairs(path: str | Path, known: Interactions, video: str | None = None) -> Interactions:
     """Pairs from a CSV file with ``user_id`` and, unless ``video`` is given, ``video_id``; other columns are ignored.
 
-    Each pair stands after the user's last view in ``past``.
+    Each pair stands after the user's last view in ``known``.
 
     Parameters
     ----------
     path : path
-    past : Interactions
+    known : Interactions
     video : str, optional
         The video of every row.
 
@@ -53,11 +61,7 @@ def read_pairs(path: str | Path, past: Interactions, video: str | None = None) -
     """
     table = _read_ids(path, {} if video is None else {"video_id": video}, ("user_id", "video_id"))
     table = table.drop_duplicates()
-    users, videos = list(dict.fromkeys(table.user_id)), list(dict.fromkeys(table.video_id))
-    every = pairs_of(users, videos, past)
-    user = np.array([users.index(u) for u in table.user_id], dtype=np.int32)
-    video_code = np.array([videos.index(v) for v in table.video_id], dtype=np.int32)
-    return replace(every.take(user * len(videos) + video_code), dropped={})
+    return pairs_after(table.user_id.tolist(), table.video_id.tolist(), known)
 
 
 def read_videos(path: str | Path, store: FeatureStore) -> list[str]:
@@ -95,5 +99,3 @@ def _read_ids(path: str | Path, given: Mapping[str, str], columns: Sequence[str]
     if not len(table):
         raise ValueError(f"{path}: has no row")
     return table
-
-

@@ -1,114 +1,216 @@
-"""Skip predictions for pairs of user and video: who will leave where."""
+"""Predictor: a run with everything it needs to say who will leave where."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore
+from segfeat.types import Bool, Float64
 from segmodel.data.dataset import Dataset
-from segmodel.prediction import SkipPrediction
-from segmodel.runs.run import Run
 from segmodel.data.views import Views
+from segmodel.prediction import SkipPrediction
+from segmodel.runs.data import PairData, RunData, open_data
+from segmodel.runs.heat_strips import heat_strips
+from segmodel.runs.pairs import pairs_of
+from segmodel.runs.run import LATEST, Run, load_run
+from segmodel.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+class SkippedPair(NamedTuple):
+    """A pair that could not be predicted, and why."""
+
+    user_id: str
+    video_id: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
 class PairPredictions:
     """Predictions in the order of the pairs asked for.
 
     Attributes
     ----------
     views : Views
-        One per predicted pair.
+        One per predicted pair, P of them.
     prediction : SkipPrediction
-    skipped : dict of reason to int
+    user_known : bool (P,)
+        Whether log or history hold a view of the user; else the prediction is one for somebody unknown.
+    skipped : tuple of SkippedPair
         Pairs that could not be predicted.
     """
 
     views: Views
     prediction: SkipPrediction
-    skipped: dict[str, int]
+    user_known: Bool
+    skipped: tuple[SkippedPair, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __repr__(self) -> str:
+        more = f", {len(self.skipped):,} skipped" if self.skipped else ""
+        return f"<PairPredictions: {len(self):,} pairs{more}>"
+
+    def _repr_html_(self) -> str:
+        return heat_strips(self.views, self.prediction, hint=": .to_frame()")
+
+    @property
+    def video_known(self) -> Bool:
+        """(P,) whether the video is in the store; else nothing but its length is known."""
+        return self.views.store_row >= 0
+
+    @property
+    def interest(self) -> Float64:
+        """(P, S) higher = stays; 0 on padding."""
+        return self.prediction.interest
+
+    @property
+    def hazard(self) -> Float64:
+        """(P, S) P(leaves in s | reached s); 0 on padding."""
+        return self.prediction.hazard
+
+    @property
+    def survival(self) -> Float64:
+        """(P, S) P(watches past segment s)."""
+        return self.prediction.survival
+
+    @property
+    def expected_watch_s(self) -> Float64:
+        """(P,) in seconds."""
+        return self.prediction.expected_watch_s
+
+    @property
+    def completion(self) -> Float64:
+        """(P,) P(watches to the end)."""
+        return self.prediction.completion
+
+    def reasons(self) -> dict[str, int]:
+        """How many pairs were skipped for each reason."""
+        return dict(Counter(pair.reason for pair in self.skipped))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per segment, with interest, skip_probability (leaves in it) and survival (watches past it)."""
         import pandas as pd
 
-        v, p = self.views, self.prediction
-        pair = np.repeat(np.arange(len(v)), v.segments)
-        segment = np.arange(len(pair)) - np.repeat(np.cumsum(v.segments) - v.segments, v.segments)
-        start_s = segment * v.segment_s
+        v, p, spans = self.views, self.prediction, self.views.spans()
+        pair, segment = spans.view, spans.segment
         return pd.DataFrame(
             {
                 "user_id": v.user_ids[v.user[pair]],
                 "video_id": v.video_ids[v.video[pair]],
                 "time_ms": v.time_ms[pair],
                 "segment": segment,
-                "start_s": start_s,
-                "end_s": np.minimum(start_s + v.segment_s, v.picture_s[pair]),
+                "start_s": spans.start_s,
+                "end_s": spans.end_s,
                 "interest": p.interest[pair, segment],
                 "skip_probability": p.skip_probability[pair, segment],
                 "survival": p.survival[pair, segment],
+                "user_known": self.user_known[pair],
+                "video_known": self.video_known[pair],
             }
         )
 
     def write(self, path: str | Path) -> None:
-        """Write :meth:`to_frame` as CSV with nine significant digits."""
-        self.to_frame().to_csv(path, index=False, float_format="%.9g")
+        """Write :meth:`to_frame` in the format of the file's name; see :func:`segmodel.tables.write_table`."""
+        write_table(self.to_frame(), path)
 
 
-def predict_test(run: Run, store: FeatureStore, history: Interactions | None = None) -> PairPredictions:
-    """Predictions for the run's own test views."""
-    data = run.config.dataset(store)
-    rows = run.config.make_split(data).test
-    if history is not None:
-        test = data.views.take(rows)
-        return predict_pairs(run, store, run.config.log(store).take(np.sort(test.log_row)), history)
-    data = data.take(rows)
-    data = data.take(np.argsort(data.views.log_row, kind="stable"))
-    return PairPredictions(data.views, run.model.predict(data), {})
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A run and its data; a context manager that closes the store.
+
+    Attributes
+    ----------
+    run : Run
+    data : RunData
+    """
+
+    run: Run
+    data: RunData
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.data.store.close()
+
+    def test(self) -> PairPredictions:
+        """Predictions for the run's own test views, in the order of the log.
+
+        Raises
+        ------
+        ValueError
+            If there is no log.
+        """
+        if self.data.history is not None:
+            return self._of_pairs(self.data.test_pairs())
+        data = self.data.dataset.take(self.data.split.test)
+        return self._of(data.take(np.argsort(data.views.log_row, kind="stable")))
+
+    def pairs(self, pairs: Interactions) -> PairPredictions:
+        """Predictions for pairs; earlier ones with a watch time are history for later ones.
+
+        Raises
+        ------
+        ValueError
+            If no pair can be predicted; the message has the reasons.
+        """
+        return self._of_pairs(self.data.pairs(pairs))
+
+    def product(self, users: Sequence[str], videos: Sequence[str]) -> PairPredictions:
+        """Predictions for every user with every video, each after the user's last known view; errors as above."""
+        return self.pairs(pairs_of(users, videos, self.data.known))
+
+    def _of_pairs(self, found: PairData) -> PairPredictions:
+        asked = found.asked
+        skipped = tuple(
+            SkippedPair(str(asked.user_ids[asked.user[i]]), str(asked.video_ids[asked.video[i]]), str(found.reason[i]))
+            for i in np.flatnonzero(found.reason != "").tolist()
+        )
+        if not len(found.data):
+            told = ", ".join(f"{n:,} × {r}" for r, n in Counter(pair.reason for pair in skipped).items())
+            first = f" (the first: video {skipped[0].video_id!r})" if skipped else ""
+            raise ValueError(f"no pair can be predicted: {told or 'there are none'}{first}")
+        return self._of(found.data, skipped)
+
+    def _of(self, data: Dataset, skipped: tuple[SkippedPair, ...] = ()) -> PairPredictions:
+        views, known = data.views, self.data.known
+        somebody = set(known.user_ids[np.unique(known.user)].tolist())
+        asked = np.array([user in somebody for user in views.user_ids.tolist()], dtype=bool)
+        return PairPredictions(views, self.run.model.predict(data), asked[views.user], skipped)
 
 
-def predict_pairs(
-    run: Run, store: FeatureStore, pairs: Interactions, history: Interactions | None = None
-) -> PairPredictions:
-    """Predictions for the given pairs; earlier pairs with a watch time are history for later ones.
+def open_predictor(
+    run: Run | str | Path = LATEST,
+    store: str | Path | None = None,
+    history: Sequence[str | Path] | Interactions | None = None,
+) -> Predictor:
+    """Open a run with its store and log.
+
+    Parameters
+    ----------
+    run : Run or path
+    store : path, optional
+        Default: the one the run recorded.
+    history : Interactions, or files of logs
+        Views beyond the log.
 
     Raises
     ------
     ValueError
-        If a pair's video is not in the store and the pair has no duration, or no pair can be predicted.
+        If run, store or a log cannot be opened, or the store does not fit the run.
     """
-    data = pair_dataset(run, store, pairs, history)
-    return PairPredictions(data.views, run.model.predict(data), dict(data.views.dropped))
-
-
-def pair_dataset(run: Run, store: FeatureStore, pairs: Interactions, history: Interactions | None = None) -> Dataset:
-    """The pairs as views with their histories, in the order of the pairs.
-
-    Raises
-    ------
-    ValueError
-        As :func:`predict_pairs`.
-    """
-    pairs = pairs.with_durations(_durations_ms(store))
-    unknown = np.flatnonzero(pairs.duration_ms <= 0)
-    if len(unknown):
-        video = pairs.video_ids[pairs.video[unknown[0]]]
-        raise ValueError(f"pair {unknown[0] + 1}: video {video!r} is not in {store.path}, and the pair has no duration")
-    data = run.config.dataset(store, pairs=pairs, history=history)
-    if not len(data):
-        reasons = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items())
-        raise ValueError(f"no pair can be predicted: {reasons or 'there are none'}")
-    return data.take(np.argsort(data.views.log_row, kind="stable"))
-
-
-def _durations_ms(store: FeatureStore) -> dict[str, int]:
-    return {v: round(s * 1000) for v, s in zip(store, store.duration_s.tolist(), strict=True)}
+    opened = run if isinstance(run, Run) else load_run(run)
+    return Predictor(opened, open_data(opened.config, opened.open_store(store), history))

@@ -25,6 +25,7 @@ from segfeat.store.reader import FeatureStore
 from segmodel.models import make_model
 from segmodel.models.base import SegmentModel
 from segmodel.runs.config import RunConfig, read_config
+from segmodel.whole import read_state, whole_folder, write_state
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
@@ -48,11 +49,8 @@ class Run:
     @cached_property
     def model(self) -> SegmentModel:
         """The trained model."""
-        from safetensors.numpy import load_file
-
         model = make_model(self.config.model, self.config.settings)
-        facts = json.loads((self.folder / "model" / "facts.json").read_text())
-        model.restore(facts, load_file(self.folder / "model" / "weights.safetensors"))
+        model.restore(*read_state(self.folder / "model"))
         return model
 
     def open_store(self, path: str | Path | None = None) -> FeatureStore:
@@ -104,21 +102,8 @@ def load_run(folder: str | Path = LATEST) -> Run:
 
 def save_model(model: SegmentModel, folder: Path) -> None:
     """Write ``model/``; the folder appears whole or not at all."""
-    from safetensors.numpy import save_file
-
-    facts, arrays = model.state()
-    temporary = folder / "model.writing"
-    temporary.mkdir(exist_ok=True)
-    (temporary / "facts.json").write_text(json.dumps(facts))
-    save_file({k: v.copy(order="C") for k, v in arrays.items()}, temporary / "weights.safetensors")
-    os.replace(temporary, folder / "model")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON under a temporary name, then rename."""
-    temporary = path.with_name(path.name + ".writing")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+    with whole_folder(folder / "model") as temporary:
+        write_state(temporary, *model.state())
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segmodel.runs.config import run_config
-from segmodel.runs.run import Run, load_run
+from segmodel.countdown import Countdown
 from segmodel.data.splits import VALID_SHARE
 from segmodel.models import MODELS, model_class
 from segmodel.models.settings import Ablations
+from segmodel.runs.config import run_config
+from segmodel.runs.run import Run, load_run
 from segmodel.runs.train import prepare, resume, train
 
 Progress = Callable[[str], None]
@@ -55,10 +56,12 @@ def fit_grid(
         if not VALID_SHARE < cut < 1:
             raise ValueError(f"cut {cut:g}: a test window must start between {VALID_SHARE:g} and 1")
     found: dict[str, list[Run]] = {name: [] for name in variants}
+    countdown = Countdown(len(variants) * len(cuts) * len(seeds))
     for name, cut, seed in _cells(variants, cuts, seeds):
         out = Path(folder) / f"{name.replace(' ', '-')}-from-{round(cut * 1000):03d}-seed-{seed}"
         options = {**variants[name], "train_share": round(cut - VALID_SHARE, 9), "seed": seed}
-        found[name].append(_fit(store, options, out, device, progress))
+        found[name].append(_fit(store, options, out, device, progress, countdown))
+        countdown.step()
     return found
 
 
@@ -70,21 +73,30 @@ def _cells(names: Mapping[str, Any], cuts: Sequence[float], seeds: Sequence[int]
                 yield name, cut, seed
 
 
-def _fit(store: str | Path, options: Mapping[str, Any], out: Path, device: str, progress: Progress | None) -> Run:
+def _fit(
+    store: str | Path,
+    options: Mapping[str, Any],
+    out: Path,
+    device: str,
+    progress: Progress | None,
+    countdown: Countdown,
+) -> Run:
     job = prepare(run_config(store, options))
     if (out / "model" / "facts.json").exists():
         run = load_run(out)
-        if run.config != job.config or run.data["log_fingerprint"] != job.facts["log_fingerprint"]:
+        if run.config != job.config or run.data["log_fingerprint"] != job.data.summary["log_fingerprint"]:
             raise ValueError(f"{out} was trained with other options or another log; choose another folder")
         return run
     if progress:
-        progress(f"training {out.name}")
+        rest = f", {countdown.rest()}" if countdown.done else ""
+        progress(f"training {out.name} ({countdown.done + 1}/{countdown.total}{rest})")
     if out.exists():
         return resume(out, device=device)
     return train(job, out, device=device, latest=False)
 
 
 FULL = "full"
+
 
 def ablated_models() -> list[str]:
     """The models of the registry that declare ablations."""

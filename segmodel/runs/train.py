@@ -4,36 +4,55 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segfeat.log_check import LogCheck, check_log
 from segfeat.store.reader import FeatureStore
-from segmodel.data.dataset import Dataset
 from segmodel.models import DEFAULT, make_model
 from segmodel.models.base import FitRun, SegmentModel
-from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, versions, write_json
-from segmodel.runs.config import RunConfig
-from segmodel.runs.data import describe_data
-from segmodel.data.splits import Split
 from segmodel.models.training import CHECKPOINT
+from segmodel.runs.config import RunConfig
+from segmodel.runs.data import RunData, open_data
+from segmodel.runs.loggers import logging_to
+from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, versions
+from segmodel.whole import write_json
 
 Report = Callable[[Mapping[str, Any]], None]
 
 
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a training, which can be resumed.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"interrupted; go on with: segmodel train --resume {folder}")
+        self.folder = folder
+
+
 @dataclass(frozen=True)
-class Job:
+class Training:
     """A training about to start: everything read and checked, nothing written."""
 
-    config: RunConfig
     model: SegmentModel
-    data: Dataset
-    split: Split
-    facts: Mapping[str, Any]
+    data: RunData
+    check: LogCheck
+
+    @property
+    def config(self) -> RunConfig:
+        """What the run will be, with all settings of its model."""
+        return self.data.config
 
 
-def prepare(config: RunConfig, begun: bool = False) -> Job:
+def prepare(config: RunConfig, begun: bool = False) -> Training:
     """Read store and log, and check that there is something to learn from.
 
     Parameters
@@ -57,27 +76,32 @@ def prepare(config: RunConfig, begun: bool = False) -> Job:
         raise ValueError(
             f"{store.path} has no {', '.join(missing)} features; it has {', '.join(store.encoders) or 'none'}"
         )
-    log = config.log(store)
-    data = config.dataset(store, log=log)
-    split = config.make_split(data)
+    data = open_data(replace(config, settings=model.settings()), store)
+    check = check_log(data.own_log, store.duration_ms, str(store.path))
+    split = data.split
     if not len(split.train) or not len(split.valid):
-        dropped = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items()) or "none"
+        dropped = ", ".join(f"{n:,} × {r}" for r, n in data.dataset.views.dropped.items()) or "none"
         raise ValueError(
             f"nothing to learn from: {len(split.train):,} training and {len(split.valid):,} validation views "
             f"(users need at least 5 views; rows dropped: {dropped})"
         )
-    config = replace(config, settings=model.settings())
-    return Job(config, model, data, split, describe_data(data, split, log))
+    return Training(model, data, check)
 
 
 def train(
-    job: Job, out: str | Path | None = None, *, device: str = "cpu", report: Report | None = None, latest: bool = True
+    job: Training,
+    out: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    report: Report | None = None,
+    latest: bool = True,
+    log_to: Sequence[str] = (),
 ) -> Run:
     """Fit a model and write its run directory.
 
     Parameters
     ----------
-    job : Job
+    job : Training
         From :func:`prepare`.
     out : path, optional
         The run directory; must not exist. Default: ``runs/<model>-<number>``.
@@ -86,6 +110,8 @@ def train(
         Receives each epoch's record.
     latest : bool
         Let ``runs/latest`` point at the run when it has ended well.
+    log_to : sequence of str
+        Names of :data:`segmodel.runs.loggers.LOGGERS`.
 
     Raises
     ------
@@ -97,12 +123,19 @@ def train(
         raise ValueError(f"{folder} exists; choose another --out, or go on with --resume {folder}")
     folder.mkdir(parents=True)
     write_json(folder / "config.json", asdict(job.config))
-    write_json(folder / "data.json", job.facts)
+    write_json(folder / "data.json", job.data.summary)
     write_json(folder / "versions.json", versions())
-    return _fit(job, folder, device, report, latest)
+    return _fit(job, folder, device, report, latest, log_to)
 
 
-def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = None) -> Run:
+def resume(
+    folder: str | Path,
+    *,
+    device: str = "cpu",
+    report: Report | None = None,
+    training: Training | None = None,
+    log_to: Sequence[str] = (),
+) -> Run:
     """Go on with an interrupted training; it ends with the weights of an uninterrupted one.
 
     Raises
@@ -111,6 +144,12 @@ def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = N
         If the folder is no run, has ended already, or its store or log has changed since.
     """
     folder = Path(folder)
+    return _fit(training or reopen(folder), folder, device, report, True, log_to)
+
+
+def reopen(folder: str | Path) -> Training:
+    """The interrupted training in a folder, ready to go on; errors as :func:`resume`."""
+    folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: no run to resume")
     if (folder / "model").exists():
@@ -118,12 +157,25 @@ def resume(folder: str | Path, *, device: str = "cpu", report: Report | None = N
     job = prepare(read_config(folder), begun=True)
     recorded = json.loads((folder / "data.json").read_text())
     for key in ("store_hash", "log_fingerprint"):
-        if recorded[key] != job.facts[key]:
+        if recorded[key] != job.data.summary[key]:
             raise ValueError(f"{folder}: {key.split('_')[0]} has changed since the training began; start a new run")
-    return _fit(job, folder, device, report, latest=True)
+    return job
 
 
-def _fit(job: Job, folder: Path, device: str, report: Report | None, latest: bool) -> Run:
+def _fit(job: Training, folder: Path, device: str, report: Report | None, latest: bool, log_to: Sequence[str]) -> Run:
+    try:
+        with logging_to(log_to, folder, asdict(job.config)) as log:
+            return _fitted(job, folder, device, report, latest, log)
+    except KeyboardInterrupt as error:
+        raise TrainingInterrupted(folder) from error
+    except Exception:
+        # Without a checkpoint there is nothing to go on with.
+        if not any(folder.rglob(CHECKPOINT)):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _fitted(job: Training, folder: Path, device: str, report: Report | None, latest: bool, log: Report) -> Run:
     metrics = folder / "metrics.jsonl"
     # The checkpoint is newer than the last line or as old; a record written twice would show the epoch twice.
     seen = {record["epoch"] for record in read_records(metrics)}
@@ -132,12 +184,13 @@ def _fit(job: Job, folder: Path, device: str, report: Report | None, latest: boo
         if line["epoch"] not in seen:
             with metrics.open("a") as file:
                 file.write(json.dumps(dict(line)) + "\n")
+            log(line)
         if report:
             report(line)
 
     job.model.fit(
-        job.data,
-        job.split,
+        job.data.dataset,
+        job.data.split,
         FitRun(seed=job.config.seed, device=device, epochs=job.config.epochs, folder=folder, report=record),
     )
     save_model(job.model, folder)
@@ -152,4 +205,4 @@ def _next_folder(model: str) -> Path:
     return RUNS / f"{model}-{max(numbers, default=0) + 1}"
 
 
-__all__ = ["DEFAULT", "Job", "prepare", "resume", "train"]
+__all__ = ["DEFAULT", "Training", "prepare", "resume", "train"]

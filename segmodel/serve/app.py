@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from segmodel.serve import pages, prometheus
 from segmodel.serve.journal import WatchedView
-from segmodel.serve.prometheus import Measured, Metrics
+from segmodel.serve.prometheus import Metrics, TimedRoute
 from segmodel.serve.request_limits import WholeBody
 from segmodel.serve.responses import encode, predictions
 from segmodel.serve.schemas import (
@@ -27,8 +28,9 @@ from segmodel.serve.schemas import (
     RankRequest,
     SkipRequest,
     SkipResponse,
+    Video,
 )
-from segmodel.serve.scorer import BadQuestion, Question, Scorer
+from segmodel.serve.scorer import Answer, BadQuestion, LiveScorer, Question
 from segmodel.serve.service import Busy, Service
 
 _REASONS = 3
@@ -74,9 +76,9 @@ def _service(request: Request) -> Service:
 async def predict_skip(body: SkipRequest, request: Request) -> Response:
     """Expected watch time, completion and skip position of every video, in the order asked for."""
 
-    def answer(scorer: Scorer) -> bytes:
+    def answer(scorer: LiveScorer) -> bytes:
         found = scorer.answer(_question(body))
-        return _encoded(scorer, found.time_ms, predictions(found, body.segments), found.skipped)
+        return _encoded(scorer, found, predictions(found, body.segments))
 
     return Response(await _service(request).ask(answer), media_type="application/json")
 
@@ -89,10 +91,10 @@ async def rank(body: RankRequest, request: Request) -> Response:
     long videos win, and by completion short ones.
     """
 
-    def answer(scorer: Scorer) -> bytes:
+    def answer(scorer: LiveScorer) -> bytes:
         found = scorer.answer(_question(body))
         best = sorted(predictions(found, body.segments), key=lambda row: -row[body.by])
-        return _encoded(scorer, found.time_ms, best[: body.top], found.skipped)
+        return _encoded(scorer, found, best[: body.top])
 
     return Response(await _service(request).ask(answer), media_type="application/json")
 
@@ -115,8 +117,8 @@ async def events(body: Event, request: Request, response: Response) -> EventResp
 async def catalog(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """Ids to try the server with."""
 
-    def answer(scorer: Scorer) -> bytes:
-        videos = scorer.store.video_ids[:limit].tolist()
+    def answer(scorer: LiveScorer) -> bytes:
+        videos = scorer.data.store.video_ids[:limit].tolist()
         # File names that are no Unicode can neither be sent nor be asked for.
         return encode(
             {
@@ -124,6 +126,18 @@ async def catalog(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] 
                 for k, ids in (("users", scorer.pasts.users(limit)), ("videos", videos))
             }
         )
+
+    return Response(await _service(request).ask(answer), media_type="application/json")
+
+
+@guarded.get("/v1/video", response_model=Video, summary="What the store can show of a video")
+async def video(request: Request, video_id: Annotated[str, Query(min_length=1, max_length=512)]) -> Response:
+    """Title and small pictures, for pages that show predictions to people."""
+
+    def answer(scorer: LiveScorer) -> bytes:
+        title, pictures = scorer.video(video_id)
+        shown = title.encode("utf-8", "replace").decode()
+        return encode({"video_id": video_id, "title": shown, "thumbnails": [b64encode(p).decode() for p in pictures]})
 
     return Response(await _service(request).ask(answer), media_type="application/json")
 
@@ -146,7 +160,9 @@ async def healthz(request: Request) -> Health:
     """Whether the server is up, and with which run."""
     scorer = _service(request).scorer
     run = scorer.run
-    return Health(status="ok", run=run.name, model=run.config.model, users=len(scorer.pasts), videos=len(scorer.store))
+    return Health(
+        status="ok", run=run.name, model=run.config.model, users=len(scorer.pasts), videos=len(scorer.data.store)
+    )
 
 
 def create_app(service: Service, keys: Sequence[str] = ()) -> FastAPI:
@@ -166,7 +182,7 @@ def create_app(service: Service, keys: Sequence[str] = ()) -> FastAPI:
     app.include_router(open_to_all)
     app.include_router(pages.router)
     app.add_middleware(WholeBody)
-    app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(TimedRoute, metrics=app.state.metrics)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _refused)
     for kind, status in ((BadQuestion, 422), (Busy, 503), (OSError, 503)):
@@ -189,9 +205,10 @@ def _view(view: HistoryView, user_id: str) -> WatchedView:
     return WatchedView(user_id, view.video_id, view.time_ms, view.duration_ms or 0, view.watch_ms)
 
 
-def _encoded(scorer: Scorer, time_ms: int, rows: list[dict[str, Any]], skipped: dict[str, str]) -> bytes:
-    left_out = [{"video_id": v, "reason": reason} for v, reason in skipped.items()]
-    return encode({"run": scorer.run.name, "time_ms": time_ms, "predictions": rows, "skipped": left_out})
+def _encoded(scorer: LiveScorer, found: Answer, rows: list[dict[str, Any]]) -> bytes:
+    left_out = [{"video_id": v, "reason": reason} for v, reason in found.skipped.items()]
+    head = {"run": scorer.run.name, "time_ms": found.time_ms, "user_known": found.user_known}
+    return encode({**head, "predictions": rows, "skipped": left_out})
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

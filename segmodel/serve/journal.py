@@ -100,7 +100,7 @@ class Journal:
             (after,),
         ).fetchall()
         if not rows:
-            return _NOTHING, after
+            return Interactions.empty(), after
         return interactions_of([WatchedView(*row[1:]) for row in rows]), rows[-1][0]
 
 
@@ -117,6 +117,3 @@ def interactions_of(views: list[WatchedView]) -> Interactions:
         watch_ms=np.array([v.watch_ms for v in views], dtype=np.int64),
         duration_ms=np.array([v.duration_ms for v in views], dtype=np.int64),
     )
-
-
-_NOTHING = interactions_of([])

@@ -1,4 +1,4 @@
-"""Recent: a bounded cache that forgets what was not asked for the longest."""
+"""LruCache: a bounded cache that forgets what was not asked for the longest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Recent(Generic[T]):
+class LruCache(Generic[T]):
     """Values by name, the least recently used of which go first.
 
     Parameters

@@ -57,7 +57,7 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-class Measured:
+class TimedRoute:
     """Middleware that lets :class:`Metrics` see every request."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

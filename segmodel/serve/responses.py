@@ -19,8 +19,8 @@ def predictions(answer: Answer, segments: bool) -> list[dict[str, Any]]:
         return []
     leaves = found.skip_probability
     likeliest = leaves.argmax(axis=1)
-    start_s = likeliest * views.segment_s
     columns = {
+        "video_known": views.store_row >= 0,
         "duration_s": views.picture_s,
         "expected_watch_s": found.expected_watch_s,
         "watch_ratio": found.expected_watch_s / views.picture_s,
@@ -28,8 +28,8 @@ def predictions(answer: Answer, segments: bool) -> list[dict[str, Any]]:
     }
     skip = {
         "segment": likeliest,
-        "start_s": start_s,
-        "end_s": np.minimum(start_s + views.segment_s, views.picture_s),
+        "start_s": likeliest * views.segment_s,
+        "end_s": views.end_s(np.arange(len(views)), likeliest),
         "probability": leaves[np.arange(len(views)), likeliest],
     }
     rows: list[dict[str, Any]] = [
@@ -52,7 +52,7 @@ def _segments(answer: Answer) -> list[dict[str, list[float]]]:
     start_s = np.arange(found.interest.shape[1]) * views.segment_s
     columns = {
         "start_s": np.broadcast_to(start_s, found.interest.shape),
-        "end_s": np.minimum(start_s + views.segment_s, views.picture_s[:, None]),
+        "end_s": views.end_s(np.arange(len(views))[:, None], np.arange(found.interest.shape[1])),
         "interest": found.interest,
         "skip_probability": found.skip_probability,
         "survival": found.survival,
@@ -70,4 +70,4 @@ def _rounded(column: np.ndarray) -> np.ndarray:
     """Numbers as they are sent: JSON has none that are not finite."""
     if not np.isfinite(column).all():
         raise ValueError("a prediction is not finite")
-    return np.round(column, _DECIMALS)
+    return column if column.dtype == bool else np.round(column, _DECIMALS)

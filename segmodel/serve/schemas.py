@@ -45,6 +45,12 @@ class HistoryView(_Request):
 class Event(HistoryView):
     """A watched view."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"user_id": "17", "video_id": "sea-3", "time_ms": 1_700_000_000_000, "watch_ms": 4200}]
+        }
+    )
+
     user_id: Id
 
 
@@ -79,6 +85,10 @@ Order = Literal["watch_ratio", "expected_watch_s", "completion"]
 class RankRequest(SkipRequest):
     """The same question, for an order of the videos."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user_id": "17", "video_ids": ["cooking-12", "sea-3"], "by": "completion"}]}
+    )
+
     by: Order = Field("watch_ratio", description="What to rank by, descending.")
     top: Annotated[int, Field(ge=1, le=MAX_VIDEOS), BeforeValidator(_whole)] = Field(
         MAX_VIDEOS, description="How many to answer with."
@@ -108,6 +118,7 @@ class VideoPrediction(BaseModel):
     """Where the user leaves one video."""
 
     video_id: str
+    video_known: bool = Field(description="False: not in the store, so that nothing but its length is known.")
     duration_s: float
     expected_watch_s: float
     watch_ratio: float = Field(description="expected_watch_s / duration_s")
@@ -128,6 +139,7 @@ class SkipResponse(BaseModel):
 
     run: str
     time_ms: int
+    user_known: bool = Field(description="False: nothing that they watched is known; the answer is one for anybody.")
     predictions: list[VideoPrediction]
     skipped: list[SkippedVideo]
 
@@ -153,6 +165,14 @@ class Catalog(BaseModel):
 
     users: list[str] = Field(description="Those with the most views.")
     videos: list[str]
+
+
+class Video(BaseModel):
+    """What the store can show of a video."""
+
+    video_id: str
+    title: str = Field(description="Empty where there is none.")
+    thumbnails: list[str] = Field(description="A small WebP of each segment, in base64; empty where there is none.")
 
 
 class Problem(BaseModel):

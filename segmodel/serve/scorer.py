@@ -1,23 +1,21 @@
-"""Scorer: an opened run that answers questions about one user and many videos."""
+"""LiveScorer: an opened run that answers questions about one user and many videos."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from segfeat.interactions import Interactions, read_interactions
-from segfeat.store.reader import FeatureStore
+from segfeat.interactions import Interactions
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import UNKNOWN, Views
 from segmodel.prediction import SkipPrediction, from_slots
-from segmodel.runs.run import Run, load_run
+from segmodel.runs.predictor import Predictor, open_predictor
 from segmodel.serve.journal import Journal, WatchedView, interactions_of
-from segmodel.serve.user_history import Binding, Pasts
+from segmodel.serve.user_history import UserHistories
 
 MAX_VIDEOS = 500
 MAX_HISTORY = 1000
@@ -67,6 +65,8 @@ class Answer:
     skipped : dict of video id to reason
     time_ms : int
         The moment that the answer is for.
+    user_known : bool
+        Whether anything that the user has watched is known.
     """
 
     views: Views
@@ -74,35 +74,30 @@ class Answer:
     prediction: SkipPrediction
     skipped: dict[str, str]
     time_ms: int
+    user_known: bool
 
 
-class Scorer:
-    """A run with its store, and every user's past; for one thread at a time.
+class LiveScorer:
+    """A run with its data, and every user's past; for one thread at a time.
 
     Answers are those of ``segmodel predict-skip --history JOURNAL``.
 
     Parameters
     ----------
-    run : Run
-    store : FeatureStore
+    predictor : Predictor
     journal : Journal
         This scorer's own connection; closed with it.
-    history : Interactions, optional
-        Views beyond the run's log.
     """
 
-    def __init__(self, run: Run, store: FeatureStore, journal: Journal, history: Interactions | None = None) -> None:
-        self.run, self.store, self._journal = run, store, journal
-        self._bind = Binding(run.config, store)
+    def __init__(self, predictor: Predictor, journal: Journal) -> None:
+        self.run, self.data, self._journal = predictor.run, predictor.data, journal
+        store = self.data.store
         # Most questions are about videos of the store alone, and what is known of those stays the same.
         ids = store.video_ids.tolist()
         shown = interactions_of([WatchedView("", v, time_ms=0, duration_ms=0, watch_ms=0) for v in ids])
-        self._shown = self._bind(shown.with_durations(self._duration_ms), watch_needed=False)
+        self._shown = self.data.views(shown.with_durations(store.duration_ms), watch_needed=False)
         self._row = {ids[i]: row for row, i in enumerate(self._shown.log_row.tolist())}
-        log = run.config.log(store)
-        self.pasts = Pasts(
-            self._bind, log if history is None else log.joined(history), journal, run.model.past_has_grown
-        )
+        self.pasts = UserHistories(self.data, journal, self.run.model.past_has_grown)
         self._shown = replace(self._shown, video=self.pasts.table.codes(ids, {})[self._shown.log_row])
         # The first answer about a user or a video is slow, so as many as time allows are given to nobody.
         until_s, videos = time.monotonic() + _READ_USERS_S, ids[:MAX_VIDEOS]
@@ -115,7 +110,7 @@ class Scorer:
     def close(self) -> None:
         """Let go of store and journal."""
         self._journal.close()
-        self.store.close()
+        self.data.store.close()
 
     def answer(self, question: Question) -> Answer:
         """Predict, knowing all that the journal holds by now.
@@ -123,7 +118,7 @@ class Scorer:
         Raises
         ------
         BadQuestion
-            If a video is neither in the store nor has a duration.
+            If a video of the given history is neither in the store nor has a duration.
         """
         self.pasts.refresh()
         visitors: dict[str, int] = {}
@@ -137,11 +132,25 @@ class Scorer:
         views = replace(views, user_ids=past.views.user_ids, video_ids=past.views.video_ids)
         end = int(np.searchsorted(past.views.time_ms, time_ms, side="left"))
         history = np.tile(np.array([0, end], dtype=np.int64), (len(views), 1))
-        data = Dataset(views, past.views if len(past.views) else self.pasts.anybody(), history, self.store)
+        data = Dataset(views, past.views if len(past.views) else self.pasts.anybody(), history, self.data.store)
         prediction = self.run.model.predict(data) if len(data) else from_slots(np.zeros((0, 2)), views)
         if skipped:
             ids = [ids[i] for i in views.log_row.tolist()]
-        return Answer(views, ids, prediction, skipped, time_ms)
+        return Answer(views, ids, prediction, skipped, time_ms, past.last_ms >= 0)
+
+    def video(self, video_id: str) -> tuple[str, tuple[bytes, ...]]:
+        """Title of a video of the store, and a small picture of each of its segments.
+
+        Raises
+        ------
+        BadQuestion
+            If the video is not in the store.
+        """
+        store = self.data.store
+        if video_id not in store:
+            raise BadQuestion(f"video {video_id!r} is not in the store")
+        found = store[video_id]
+        return found.title, found.thumbnails
 
     def check_known(self, view: WatchedView) -> None:
         """Raise BadQuestion for a view that nobody can say the length of."""
@@ -156,41 +165,27 @@ class Scorer:
             order = np.arange(len(ids))
             return replace(self._shown.take(np.array(rows)), time_ms=np.full(len(ids), time_ms), log_row=order), {}
         asked = interactions_of([WatchedView("", v, time_ms, durations_ms.get(v, 0), watch_ms=0) for v in ids])
-        asked = self._with_durations(asked)
-        views = self._bind(asked, watch_needed=False)
+        asked = asked.with_durations(self.data.store.duration_ms)
+        views = self.data.views(asked, watch_needed=False)
         codes = self.pasts.table.codes(ids, visitors)
-        return replace(views, video=codes[views.video]), self._skipped(asked, views)
+        reason = self.data.reasons(asked, views)
+        skipped = {ids[i]: str(reason[i]) for i in np.flatnonzero(reason != "").tolist()}
+        return replace(views, video=codes[views.video]), skipped
 
     def _history(self, question: Question) -> Interactions:
         history = self._with_durations(interactions_of(list(question.history)))
         return history.take(history.first_of_duplicates())
 
     def _with_durations(self, log: Interactions) -> Interactions:
-        log = log.with_durations(self._duration_ms)
+        log = log.with_durations(self.data.store.duration_ms)
         unknown = np.flatnonzero(log.duration_ms <= 0)
         if len(unknown):
             video = log.video_ids[log.video[unknown[0]]]
             raise BadQuestion(f"video {video!r} is not in the store, and no duration is given for it")
         return log
 
-    @cached_property
-    def _duration_ms(self) -> dict[str, int]:
-        return {v: round(s * 1000) for v, s in zip(self.store, self.store.duration_s.tolist(), strict=True)}
 
-    def _skipped(self, asked: Interactions, views: Views) -> dict[str, str]:
-        missing = np.setdiff1d(np.arange(len(asked)), views.log_row)
-        if not len(missing):
-            return {}
-        config = self.run.config
-        unusable = asked.unusable(config.max_duration_s, watch_needed=False)
-        too_many = f"more than {config.max_segments} segments"
-        return {
-            str(asked.video_ids[asked.video[i]]): next((r for r, mask in unusable.items() if mask[i]), too_many)
-            for i in missing.tolist()
-        }
-
-
-def open_scorer(folder: Path, journal: Path, store: Path | None = None, history: Sequence[Path] = ()) -> Scorer:
+def open_scorer(folder: Path, journal: Path, store: Path | None = None, history: Sequence[Path] = ()) -> LiveScorer:
     """Open the run in ``folder``, or where that links to, with everything it needs.
 
     Raises
@@ -198,6 +193,4 @@ def open_scorer(folder: Path, journal: Path, store: Path | None = None, history:
     ValueError
         If run, store, history or journal cannot be opened.
     """
-    run = load_run(folder.resolve())
-    extra = read_interactions(history) if history else None
-    return Scorer(run, run.open_store(store), Journal(journal), extra)
+    return LiveScorer(open_predictor(folder.resolve(), store, history), Journal(journal))

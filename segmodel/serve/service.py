@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from segmodel.serve.journal import Journal, WatchedView
-from segmodel.serve.scorer import Scorer
+from segmodel.serve.scorer import LiveScorer
 
 MAX_WAITING = 256
 """Requests that may wait for the two threads; more are turned away at once, since they would wait for seconds."""
@@ -41,7 +41,7 @@ class Service:
     journal : path
     """
 
-    def __init__(self, open_scorer: Callable[[], Scorer], journal: Path) -> None:
+    def __init__(self, open_scorer: Callable[[], LiveScorer], journal: Path) -> None:
         self._open = open_scorer
         self.scorer = open_scorer()
         self._journal = Journal(journal)
@@ -61,7 +61,7 @@ class Service:
         self._journal.close()
         self.scorer.close()
 
-    async def ask(self, job: Callable[[Scorer], T]) -> T:
+    async def ask(self, job: Callable[[LiveScorer], T]) -> T:
         """The result of ``job``, when its turn has come.
 
         Raises
@@ -116,7 +116,7 @@ class Service:
             self.reloads["ok"] += 1
             log.warning("run %s took over", fresh.run.name)
 
-    def _replace(self, fresh: Scorer) -> None:
+    def _replace(self, fresh: LiveScorer) -> None:
         old, self.scorer = self.scorer, fresh
         _use_one_core()
         old.close()

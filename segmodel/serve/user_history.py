@@ -1,4 +1,4 @@
-"""Pasts: what every user has watched, according to log and journal."""
+"""UserHistories: what every user has watched, according to log and journal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from segfeat.interactions import Ids, Interactions
-from segfeat.store.reader import FeatureStore
-from segmodel.data.views import Views, make_views
-from segmodel.runs.config import RunConfig
-from segmodel.serve.journal import Journal, interactions_of
-from segmodel.serve.lru_cache import Recent
+from segmodel.data.views import VIEW_COLUMNS, Views
+from segmodel.runs.data import RunData
+from segmodel.serve.journal import Journal
+from segmodel.serve.lru_cache import LruCache
 from segmodel.serve.video_ids import VideoTable
 
 RECENT_VIEWS = 200_000
@@ -22,27 +21,9 @@ RECENT_VIEWS = 200_000
 _USER_VIEWS = 30
 """What a model remembers of a user besides weighs as much as that of so many views."""
 
-_COLUMNS = (
-    "user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Binding:
-    """How a run binds views to segments."""
-
-    config: RunConfig
-    store: FeatureStore
-
-    def __call__(self, log: Interactions, watch_needed: bool = True) -> Views:
-        c = self.config
-        return make_views(
-            log, self.store, max_segments=c.max_segments, max_duration_s=c.max_duration_s, watch_needed=watch_needed
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class Past:
+class UserHistory:
     """One user's watched views.
 
     Attributes
@@ -57,14 +38,13 @@ class Past:
     last_ms: int
 
 
-class Pasts:
+class UserHistories:
     """Pasts of all users: slices of the log, and for those with newer views what has grown out of them.
 
     Parameters
     ----------
-    bind : Binding
-    log : Interactions
-        The run's log.
+    data : RunData
+        What the run knows; log and history are where every past begins.
     journal : Journal
         Read at once, and again with every :meth:`refresh`.
     hear : callable, optional
@@ -73,26 +53,25 @@ class Pasts:
 
     def __init__(
         self,
-        bind: Binding,
-        log: Interactions,
+        data: RunData,
         journal: Journal,
         hear: Callable[[Views, Views], None] | None = None,
     ) -> None:
-        self._bind, self._journal, self._hear = bind, journal, hear
+        self._data, self._journal, self._hear = data, journal, hear
         events, self.seen = journal.read()
         # Joining is what drops events that the log has as well, here as in every other command.
-        known = log.joined(events)
-        self._views = bind(known)
+        known = data.known.joined(events)
+        self._views = data.views(known)
         users = np.arange(len(known.user_ids) + 1)
         self._slices = np.searchsorted(self._views.user, users)
         self._user = {v: i for i, v in enumerate(known.user_ids.tolist())}
         self._order = np.argsort(known.user, kind="stable")
         self._rows = np.searchsorted(known.user[self._order], users)
         self._time_ms, self._video = known.time_ms[self._order], known.video[self._order]
-        self._grown: dict[str, Past] = {}
+        self._grown: dict[str, UserHistory] = {}
         self._new_users = 0
-        self._recent: Recent[Past] = Recent(RECENT_VIEWS, weigh=lambda past: len(past.views) + _USER_VIEWS)
-        outside = [v for v in bind.store if v not in set(known.video_ids.tolist())]
+        self._recent: LruCache[UserHistory] = LruCache(RECENT_VIEWS, weigh=lambda past: len(past.views) + _USER_VIEWS)
+        outside = [v for v in data.store if v not in set(known.video_ids.tolist())]
         self.table = VideoTable(np.concatenate([known.video_ids, np.array(outside, dtype=object)]))
 
     def __len__(self) -> int:
@@ -108,35 +87,35 @@ class Pasts:
 
     def anybody(self) -> Views:
         """One view of somebody, to stand where a user has none: models may look up a row that no history reaches."""
-        return self._of_one(self._views.take(np.arange(1)), "")
+        return self._of_one(self._views.take(np.arange(min(1, len(self._views)))), "")
 
-    def of(self, user_id: str) -> Past:
+    def of(self, user_id: str) -> UserHistory:
         """What a user has watched; nothing where nobody knows them.
 
         As long as nothing new is known the same object comes back, so that a model can keep what it makes of it.
         """
         return self._recent.get(user_id, lambda: self._make(user_id))
 
-    def _make(self, user_id: str) -> Past:
+    def _make(self, user_id: str) -> UserHistory:
         grown = self._grown.get(user_id)
         if grown is not None:
             # The table may have grown since.
             return replace(grown, views=replace(grown.views, video_ids=self.table.ids))
         code = self._user.get(user_id)
         if code is None:
-            return self.explicit(interactions_of([]), user_id, {})
+            return self.explicit(Interactions.empty(), user_id, {})
         rows = slice(self._slices[code], self._slices[code + 1])
-        columns: dict[str, Any] = {name: getattr(self._views, name)[rows] for name in _COLUMNS}
-        return Past(
+        columns: dict[str, Any] = {name: getattr(self._views, name)[rows] for name in VIEW_COLUMNS}
+        return UserHistory(
             self._of_one(replace(self._views, **columns), user_id),
             int(self._time_ms[self._rows[code] : self._rows[code + 1]].max(initial=-1)),
         )
 
-    def explicit(self, history: Interactions, user_id: str, visitors: dict[str, int]) -> Past:
+    def explicit(self, history: Interactions, user_id: str, visitors: dict[str, int]) -> UserHistory:
         """The past that a request brings along; its unknown videos are added to ``visitors``."""
-        views = self._bind(history)
+        views = self._data.views(history)
         codes = self.table.codes(history.video_ids.tolist(), visitors)
-        return Past(
+        return UserHistory(
             self._of_one(replace(views, video=codes[views.video]), user_id), int(history.time_ms.max(initial=-1))
         )
 
@@ -150,7 +129,7 @@ class Pasts:
         if self.table.ids is not table:
             self._recent.clear()
         events = events.take(~self._in_log(events, videos))
-        fresh = self._bind(events)
+        fresh = self._data.views(events)
         fresh = replace(fresh, video=videos[fresh.video])
         for code in np.unique(events.user).tolist():
             user_id = str(events.user_ids[code])
@@ -159,7 +138,7 @@ class Pasts:
             views = _merged(past.views, fresh.take(fresh.user == code))
             last_ms = max(past.last_ms, int(events.time_ms[events.user == code].max()))
             self._new_users += user_id not in self._user and user_id not in self._grown
-            grown = self._grown[user_id] = Past(self._of_one(views, user_id), last_ms)
+            grown = self._grown[user_id] = UserHistory(self._of_one(views, user_id), last_ms)
             if recent is not None:
                 self._recent.put(user_id, grown)
                 if self._hear is not None:
@@ -183,6 +162,8 @@ class Pasts:
 
 def _merged(first: Views, second: Views) -> Views:
     """Views of both, by time; where times are equal, those of ``first`` come first."""
-    columns: dict[str, Any] = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in _COLUMNS}
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in VIEW_COLUMNS
+    }
     order = np.argsort(columns["time_ms"], kind="stable")
     return replace(first, **{name: column[order] for name, column in columns.items()})

@@ -110,7 +110,8 @@ def test_a_dry_run_comes_close(cli: Cli, film: Path, tmp_path: Path) -> None:
 def test_all_options_reach_the_store(cli: Cli, folder: Path, film: Path) -> None:
     Path("list.txt").write_text(f"my videos/good one.mp4\n{film}\n")
     Path("metadata.csv").write_text("path,title\n" + f"{film.relative_to(film.parents[1])},A title\n")
-    Path("log.csv").write_text("user_id,video_id,time_ms,play_time_ms,duration_ms\nu,v,1,2,3\n")
+    video = film.relative_to(film.parents[1])
+    Path("log.csv").write_text(f"user_id,video_id,time_ms,play_time_ms,duration_ms\nu,{video},1,2000,3000\n")
     answer = cli(
         "segfeat", "extract", "--list", "list.txt", "-o", "out.h5", "--preset", "paper", "--visual", "none", "--audio",
         "none", "--text", "offline:hashing", "--metadata", "metadata.csv", "--interactions", "log.csv",

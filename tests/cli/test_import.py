@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segfeat.importers import FORMATS
+from segfeat.importers import IMPORTERS
 from segfeat.store.reader import open_store
 
 Cli = Callable[..., Any]
@@ -44,6 +44,7 @@ def test_the_summary_says_what_became_of_every_row(cli: Cli, log: Path, tmp_path
     assert answer.code == 0
     assert answer.err == ""
     assert answer.out.splitlines() == [
+        "log        4 rows, 2 users, 3 videos, 1 ms to 4 ms, median length 12.0 s",
         "rows       5 read, 3 used, 2 dropped",
         "           1 dropped: duplicate",
         "           1 dropped: unknown duration",
@@ -93,7 +94,7 @@ def test_missing_columns_are_one_line_and_exit_1(cli: Cli, log: Path, tmp_path: 
 def test_an_unknown_format_lists_the_valid_ones_and_exits_2(cli: Cli, log: Path, tmp_path: Path) -> None:
     answer = cli("segfeat", "import", "netflix", log, "-o", tmp_path / "store.h5")
     assert answer.code == 2
-    assert all(name in answer.err for name in FORMATS)
+    assert all(name in answer.err for name in IMPORTERS)
 
 
 def test_an_existing_store_is_kept_unless_told_otherwise(cli: Cli, log: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from segfeat.failures import FAILURE_CODES, Failure
 from segfeat.interactions import Interactions
 from segfeat.store.reader import open_store
 from segfeat.store.writer import write_store
-from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
+from segfeat.types import EncoderSpec, Line, StoreHeader, VideoFeatures
 
 Cli = Callable[..., Any]
 
@@ -26,7 +26,8 @@ def store(
     make_log: Callable[..., Interactions],
 ) -> Path:
     header = StoreHeader(5.0, {"id": "stem"}, {"audio": make_spec("audio", 2)})
-    loud = make_video("loud", 12.0, {"audio": 2}, decoder="pyav", segment_text=("Hello\nthere", "x" * 80, ""))
+    loud = make_video("loud", 12.0, {"audio": 2}, decoder="pyav", segment_text=("Hello\nthere", "x" * 80, ""),
+                      title="Hello", words={"speech": ((), (Line(5.0, 6.0, "x", 0.5),), ())})  # fmt: skip
     mute = make_video("mute", 4.5, {"audio": 2}, status="partial", problems="2 x a torn picture")
     loud.valid["audio"][:] = [True, False, True]
     mute.valid["audio"][:] = False
@@ -52,6 +53,9 @@ def test_the_overview(cli: Cli, store: Path) -> None:
         "              for 2 segments in 1 videos",
         "              model none; weights none",
         "              mean",
+        "words         2 segments in 1 videos",
+        "              title: 3 segments in 1 videos",
+        "              speech: 1 segments in 1 videos",
         "failures      2",
         "              1 × no_frames",
         "              1 × empty_file",
@@ -59,13 +63,13 @@ def test_the_overview(cli: Cli, store: Path) -> None:
         "              50.0% watched to the end",
         "              1 views of videos that are not in the store",
         "made with     id = stem",
-        f"file          {store.stat().st_size / 1e6:.2f} MB, format 1",
+        f"file          {store.stat().st_size / 1e6:.2f} MB, format 2",
         f"content hash  {content_hash}",
     ]
     assert [line.split() for line in table.splitlines()] == [
-        ["video", "seconds", "segments", "status", "sound", "decoder", "words"],
-        ["loud", "12.00", "3", "ok", "2/3", "pyav", "Hello", "there", "/", "x" * 45 + "…"],
-        ["mute", "4.50", "1", "partial", "none", "-", "-"],
+        ["video", "seconds", "segments", "status", "sound", "decoder", "words", "from", "words"],
+        ["loud", "12.00", "3", "ok", "2/3", "pyav", "title+speech", "Hello", "there", "/", "x" * 45 + "…"],
+        ["mute", "4.50", "1", "partial", "none", "-", "-", "-"],
     ]
     assert hint == f"what was wrong with failed and partial files: segfeat errors {store}\n"
 
@@ -101,6 +105,7 @@ def test_json_has_everything(cli: Cli, store: Path) -> None:
         "decoder": "",
         "sound_segments": 0,
         "words": [],
+        "words_from": {},
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Categories, Interactions, read_interactions
 
 HEADER = "user_id,video_id,time_ms,duration_ms,playing_time\n"
 ROWS = "7,a,1000,12000,3000\n8,b,1000,5000,5000\n7,b,2000,5000,9000\n"
@@ -191,7 +191,8 @@ def test_missing_columns_are_named_with_the_file_and_what_it_has(tmp_path: Path)
         ("more-values-than-columns.csv", (HEADER + "7,a,1000,12000,3000,9\n").encode()),
         ("one-row-too-long.csv", (HEADER + "7,a,1,2,3\n7,a,1,2,3,4,5\n").encode()),
         ("latin.csv", HEADER.encode() + b"\xe9,a,1,2,3\n"),
-        ("text.csv.gz", b"no gzip at all"),
+        ("workbook.csv", b"PK\x03\x04 and so on"),
+        ("twice.csv", b"user_id,video_id,time_ms,time_ms,duration_ms,playing_time\n7,a,1,1,2,3\n"),
         ("cut.csv.gz", gzip.compress((HEADER + ROWS * 200).encode())[:-12]),
         ("damaged.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x99\x01\xff\xff\xff"),
         ("text.parquet", b"PAR1 but no more PAR1"),
@@ -209,8 +210,50 @@ def test_files_that_are_no_log_are_named(tmp_path: Path, name: str, content: byt
 def test_absent_files_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere\.csv: no such log file"):
         read_interactions(tmp_path / "nowhere.csv")
-    with pytest.raises(ValueError, match="cannot be read as a log"):
+    with pytest.raises(ValueError, match="a folder, where a log file is needed"):
         read_interactions(tmp_path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_is_read_as_what_it_is_whatever_its_name(
+    tmp_path: Path, separator: str, encoding: str, packed: bool
+) -> None:
+    content = (HEADER + ROWS).replace(",", separator).encode(encoding)
+    path = tmp_path / "log.txt"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    plain = tmp_path / "plain.csv"
+    plain.write_text(HEADER + ROWS)
+    assert read_interactions(path).fingerprint() == read_interactions(plain).fingerprint()
+
+
+def test_json_lines_and_parquet_under_another_name_are_read(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.csv"
+    plain.write_text(HEADER + ROWS)
+    table = pd.read_csv(plain, dtype={"user_id": str, "video_id": str})
+    table.to_json(tmp_path / "log.csv", orient="records", lines=True)
+    table.to_parquet(tmp_path / "parquet.csv")
+    whole = read_interactions(plain).fingerprint()
+    assert read_interactions(tmp_path / "log.csv").fingerprint() == whole
+    assert read_interactions(tmp_path / "parquet.csv").fingerprint() == whole
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            "2024-05-01 10:00:00",
+            r"column time_ms holds dates and times, such as '2024-05-01 10:00:00'; needed",
+        ),
+        ("yesterday", r"column time_ms holds words, such as 'yesterday'"),
+    ],
+)
+def test_dates_in_words_are_named_not_dropped_row_by_row(tmp_path: Path, value: str, message: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,video_id,time_ms,duration_ms,watch_ms\n" + f"7,a,{value},12000,3000\n" * 3)
+    with pytest.raises(ValueError, match=message):
+        read_interactions(path)
 
 
 def test_ids_with_a_fraction_are_refused(tmp_path: Path) -> None:
@@ -282,3 +325,53 @@ def test_real_kuairand_log(kuairand_csv: Path) -> None:
         "duration of 200 s or more": 879,
         "no watch time": 506,
     }
+
+
+# -- context -----------------------------------------------------------------------------------------------------------
+
+CONTEXT = "user_id,video_id,time_ms,duration_ms,playing_time,tab,user\n"
+
+
+def test_named_columns_are_kept_as_categories(tmp_path: Path) -> None:
+    text = CONTEXT + "7,a,1,9,3,feed,x\n8,b,2,9,3,,x\n7,b,3,9,3,search,y\n7,b,4,9,3,feed,\n"
+    log = read_interactions(written(tmp_path, text), context=["tab", "user"])
+    assert log.context["tab"].names.tolist() == ["feed", "search"]
+    assert log.context["tab"].codes.tolist() == [0, -1, 1, 0]
+    assert log.context["user"].codes.tolist() == [0, 0, 1, -1]
+    assert log.user_ids.tolist() == ["7", "8"]
+    assert log.take(np.array([2, 0])).context["tab"].codes.tolist() == [1, 0]
+    assert log.take(log.user == 1).compact().context["tab"].codes.tolist() == [-1]
+
+
+def test_categories_of_numbers_are_the_same_in_csv_and_parquet(tmp_path: Path) -> None:
+    path = written(tmp_path, CONTEXT + "7,a,1,9,3,1,x\n8,b,2,9,3,,x\n")
+    pd.read_csv(path).to_parquet(tmp_path / "log.parquet")  # the empty cell makes the column float
+    for file in (path, tmp_path / "log.parquet"):
+        assert read_interactions(file, context=["tab"]).context["tab"].names.tolist() == ["1"]
+
+
+def test_an_absent_context_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"log\.csv: missing column\(s\) tab; found user_id"):
+        read_interactions(written(tmp_path, HEADER + ROWS), context=["tab"])
+
+
+def test_joined_logs_share_their_categories(tmp_path: Path) -> None:
+    one = read_interactions(written(tmp_path, CONTEXT + "7,a,1,9,3,feed,x\n"), context=["tab"])
+    two = read_interactions(written(tmp_path, CONTEXT + "7,a,2,9,3,search,x\n7,a,3,9,3,,x\n"), context=["tab", "user"])
+    both = one.joined(two)
+    assert both.context["tab"].names.tolist() == ["feed", "search"]
+    assert both.context["tab"].codes.tolist() == [0, 1, -1]
+    assert both.context["user"].codes.tolist() == [-1, 0, 0]
+
+
+def test_units_are_converted_and_fractions_rounded(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "7,a,1593878903.438,12.5,3\n")
+    log = read_interactions(path, unit_ms={"time_ms": 1000, "duration_ms": 1000, "watch_ms": 1000})
+    assert rows(log) == [("7", "a", 1_593_878_903_438, 12_500, 3000)]
+
+
+def test_context_that_does_not_fit_is_refused() -> None:
+    ids, code, n = np.array(["x"], dtype=object), np.zeros(1, np.int32), np.ones(1, np.int64)
+    for codes in ([1], [-2], [0, 0]):
+        with pytest.raises(ValueError, match="context tab needs 1 codes from -1 to 0"):
+            Interactions(ids, ids, code, code, n, n, n, context={"tab": Categories(np.array(codes, np.int32), ids)})

@@ -25,7 +25,7 @@ class Sizes:
     users, videos : int
         The unknown one, code 0, included.
     slots : int
-        Positions, the end slot of the longest video included.
+        Positions, the end slot of the longest video included, and the place of all end slots where they have their own.
     dims : mapping of str to int
         Width of each content modality.
     """
@@ -68,7 +68,7 @@ class SegmentEmbedding(nn.Module):
 
     def targets(self, batch: Batch, items: Items) -> Tensor:
         """(T, d)"""
-        return self(batch.video[items.view], items.segment)
+        return self(batch.video[items.view], items.place)
 
     def history(self, batch: Batch, length: int) -> tuple[Tensor, Tensor]:
         """The newest ``length`` viewed segments, oldest first: vectors (B, H, d), zeros on padding, and mask (B, H)."""

@@ -21,7 +21,7 @@ FIELDS = ("user", "video", "segment", "length")
 def field_codes(batch: Batch, items: Items) -> Tensor:
     """Code of each field of each item, (T, F)."""
     view = items.view
-    return torch.stack([batch.user[view], batch.video[view], items.segment, batch.segments[view]], dim=1)
+    return torch.stack([batch.user[view], batch.video[view], items.place, batch.segments[view]], dim=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -131,7 +131,7 @@ class GraphEmbedding(nn.Module):
 
     def place(self, nodes: Tensor, alone: Tensor, batch: Batch, items: Items) -> Tensor:
         """(T, d): the node (I, d) of each item, or its ``alone`` (T, d) vector where it is no node."""
-        node = self.graph.node(batch.video[items.view], items.segment)
+        node = self.graph.node(batch.video[items.view], items.place)
         if not len(nodes):
             return alone
         return torch.where((node >= 0)[:, None], nodes[node.clamp(min=0)], alone)

@@ -23,14 +23,26 @@ class Items:
         Row of the batch that each item belongs to.
     segment : int64 (T,)
         Its position in the video; N for the end slot.
+    own_place : int64 (T,) or None
+        Where position embeddings are to be read from, if not at ``segment``.
     """
 
     view: Tensor
     segment: Tensor
+    own_place: Tensor | None = None
 
-    def take(self, mask: Tensor) -> Items:
-        """The items of ``mask`` (T,)."""
-        return Items(self.view[mask], self.segment[mask])
+    @property
+    def place(self) -> Tensor:
+        """int64 (T,) which position embedding is an item's: that of its segment unless it has a place of its own."""
+        return self.segment if self.own_place is None else self.own_place
+
+    def take(self, rows: Tensor) -> Items:
+        """The items of ``rows``, a mask (T,) or indices."""
+        return Items(self.view[rows], self.segment[rows], None if self.own_place is None else self.own_place[rows])
+
+    def with_end_at(self, place: int, segments: Tensor) -> Items:
+        """The same items with all end slots, of views of N = ``segments`` (B,), at one place."""
+        return Items(self.view, self.segment, torch.where(self.segment == segments[self.view], place, self.segment))
 
     def table(self, values: Tensor, views: int, width: int) -> Tensor:
         """``values`` (T,) as (views, width), 0 where there is no item."""
@@ -45,20 +57,29 @@ def all_items(segments: Tensor, end: bool = True) -> Items:
     return Items(view, torch.arange(len(view), device=count.device) - first[view])
 
 
-def labelled_items(batch: Batch, max_segments: int) -> tuple[Items, Tensor]:
+def labelled_items(batch: Batch, max_segments: int, end_stayed: bool = False) -> tuple[Items, Tensor]:
     """The items that a view says something about, and what.
+
+    Parameters
+    ----------
+    batch : Batch
+    max_segments : int
+    end_stayed : bool
+        Whether the end slot of a view that was left before it counts as a place where the user did not leave. It was
+        never reached, so by default it says nothing, like the segments between.
 
     Returns
     -------
     items : Items
-        The segments that were reached, and the end slot where N < ``max_segments``.
+        The segments and, where N < ``max_segments``, end slots that were reached; and those end slots.
     label : float (T,)
         0 where the user left, otherwise 1.
     """
     items = all_items(batch.segments)
     segments, exit_ = batch.segments[items.view], batch.exit[items.view]
     end = items.segment == segments
-    known = torch.where(end, segments < max_segments, items.segment <= exit_)
+    reached = items.segment <= exit_
+    known = torch.where(end, (segments < max_segments) & (reached | end_stayed), reached)
     return items.take(known), (items.segment != exit_)[known].float()
 
 

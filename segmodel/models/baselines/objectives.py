@@ -27,7 +27,12 @@ def pairwise_loss(score: Tensor, label: Tensor, items: Items, views: int) -> Ten
     return torch.where(pair, terms, 0.0).sum() / pair.sum().clamp(min=1)
 
 
-def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
-    """Each row of ``one`` (P, d) should be most like the same row of ``other``, among all rows; cosine similarity."""
-    likeness = F.normalize(one, dim=-1) @ F.normalize(other, dim=-1).T / temperature
+def info_nce(one: Tensor, other: Tensor, temperature: float, cosine: bool = True) -> Tensor:
+    """- mean_i ln (exp(s_ii / temperature) / sum_j exp(s_ij / temperature)), s_ij the likeness of rows i and j.
+
+    Each row of ``one`` (P, d) should be most like the same row of ``other`` (P, d), by cosine or by dot product.
+    """
+    if cosine:
+        one, other = F.normalize(one, dim=-1), F.normalize(other, dim=-1)
+    likeness = (one @ other.T).float() / temperature
     return F.cross_entropy(likeness, torch.arange(len(one), device=one.device))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -15,8 +17,26 @@ from segmodel.models.base import Arrays, FitRun
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.items import Items, all_items, labelled_items
 from segmodel.models.baselines.objectives import pairwise_loss, pointwise_loss
-from segmodel.models.ranking import RankingModel
+from segmodel.models.ranking import RankingConfig, RankingModel
+from segmodel.models.settings import Search, one_of
 from segmodel.models.training import one_thread
+
+END_AFTER_SKIP = ("unreached", "stayed")
+"""What training takes the end slot of a view left earlier for: unknown, or a place where the user did not leave."""
+
+
+@dataclass(frozen=True)
+class RecommenderConfig(RankingConfig):
+    """Settings that all recommenders share."""
+
+    search: ClassVar[Search] = {**RankingConfig.search, "end_after_skip": END_AFTER_SKIP}
+    before: ClassVar[Mapping[str, Any]] = {**RankingConfig.before, "end_after_skip": "stayed"}
+
+    end_after_skip: str = "unreached"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("end_after_skip", self.end_after_skip, END_AFTER_SKIP)
 
 
 class ItemNetwork(nn.Module, ABC):
@@ -45,6 +65,8 @@ class Recommender(RankingModel):
     Subclasses say what their network is, and what it must know of the training views besides their batches.
     """
 
+    Config = RecommenderConfig
+    config: RecommenderConfig
     network: ItemNetwork
     needs_content: ClassVar[bool] = False
     """Whether the system is nothing without content features."""
@@ -71,15 +93,29 @@ class Recommender(RankingModel):
         return found
 
     def build_network(self) -> ItemNetwork:
-        sizes = Sizes(len(self.users), len(self.videos), self.config.max_segments + 1, self.dims)
+        sizes = Sizes(len(self.users), len(self.videos), self._end_place + int(self._own_end), self.dims)
         return self.make_network(sizes, self.structure)
 
     def batch_loss(self, batch: Batch) -> Tensor:
-        return self.network.loss(batch, *labelled_items(batch, self.config.max_segments))
+        stayed = self.config.end_after_skip == "stayed"
+        items, label = labelled_items(batch, self.config.max_segments, stayed)
+        return self.network.loss(batch, self._placed(items, batch), label)
 
     def batch_scores(self, batch: Batch) -> Tensor:
-        items = all_items(batch.segments)
+        items = self._placed(all_items(batch.segments), batch)
         return items.table(self.network(batch, items), len(batch.user), batch.mask.shape[1] + 1)
+
+    @property
+    def _own_end(self) -> bool:
+        return self.config.end_slot == "own"
+
+    @property
+    def _end_place(self) -> int:
+        """The place after those of all segments, and of the end slot of the longest video where that shares one."""
+        return self.config.max_segments + 1
+
+    def _placed(self, items: Items, batch: Batch) -> Items:
+        return items.with_end_at(self._end_place, batch.segments) if self._own_end else items
 
     @one_thread()
     def _scores(self, data: Dataset) -> Float64:

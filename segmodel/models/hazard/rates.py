@@ -60,6 +60,11 @@ def leaving_rates(views: Views, fold: np.ndarray, folds: int, prior_events: floa
     -------
     float64 (folds + 1, width, width + 1)
     """
+    return rates_from(*leaving_sums(views, fold, folds, width), prior_events)
+
+
+def leaving_sums(views: Views, fold: np.ndarray, folds: int, width: int) -> tuple[Float64, Float64]:
+    """Events and exposure (folds, width, width + 1) of some views; those of all are the sums over any partition."""
     shape = (folds, width, width + 1)
     events, exposure = np.zeros(shape), np.zeros(shape)
     for rows, part in views.parts():
@@ -70,6 +75,12 @@ def leaving_rates(views: Views, fold: np.ndarray, folds: int, prior_events: floa
         cell = (fold[rows][view], s, part.segments[view])
         np.add.at(events, cell, outcomes.left[view, s])
         np.add.at(exposure, cell, np.clip(watched_ms, 1, segment_ms) / segment_ms)
+    return events, exposure
+
+
+def rates_from(events: Float64, exposure: Float64, prior_events: float) -> Float64:
+    """The rates (folds + 1, width, width + 1) that sums over all views give; see `leaving_rates`."""
+    width = events.shape[1]
     events, exposure = (np.concatenate([x.sum(axis=0) - x, x.sum(axis=0)[None]]) for x in (events, exposure))
 
     segment, n = np.meshgrid(np.arange(width), np.arange(width + 1), indexing="ij")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,12 @@ from segmodel.models.paper.decoder import SegmentInterestDecoder
 from segmodel.models.paper.encoder import UserVideoEncoder
 from segmodel.models.paper.representation import ContentRepresentation, IdRepresentation
 from segmodel.models.ranking import RankingConfig, RankingModel
-from segmodel.models.settings import Ablations, Search
+from segmodel.models.settings import Ablations, Search, one_of
 
 LOSSES = ("intra-video", "bce")
+
+SCORES = ("logit", "sigmoid")
+"""What ranks segments: the unbounded sum, as the public code trains it, or its sigmoid, as the text prints it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class PaperConfig(RankingConfig):
     """Settings of the paper's model and its ablations."""
 
     search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1)}
+    before: ClassVar[Mapping[str, Any]] = {**RankingConfig.before, "score": "sigmoid"}
     ablations: ClassVar[Ablations] = {
         "no attention": {"attention": False},
         "no position": {"position": False},
@@ -41,15 +45,18 @@ class PaperConfig(RankingConfig):
     """False: the encoder is left out and the representation goes straight to the decoder."""
     position: bool = True
     """False: no position embeddings and no position bias."""
+    score: str = "logit"
+    """``sigmoid`` holds o inside (0, 1): but for the position bias, no pair's margin can move by more than 1."""
     loss: str = "intra-video"
     batch_views: int = 1024
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = [m for m in self.modalities if m not in ("id", *CONTENT)]
         if unknown or not self.modalities:
             raise ValueError(f"modalities {','.join(self.modalities)!r}: valid are {', '.join(('id', *CONTENT))}")
-        if self.loss not in LOSSES:
-            raise ValueError(f"unknown loss {self.loss!r}; valid are {', '.join(LOSSES)}")
+        one_of("loss", self.loss, LOSSES)
+        one_of("score", self.score, SCORES)
         if self.d % (2 * self.heads) or self.d % self.fusion_heads:
             raise ValueError(f"d = {self.d} must be a multiple of 2 · heads = {2 * self.heads} and of fusion_heads")
 
@@ -60,12 +67,12 @@ class PaperNetwork(nn.Module):
     def __init__(self, config: PaperConfig, users: int, videos: int, dims: Mapping[str, int]) -> None:
         super().__init__()
         self.config = config
-        slots = config.max_segments + 1
+        slots, own_end = config.max_segments + 1, config.end_slot == "own"
         self.representation = nn.ModuleDict()
         if "id" in config.modalities:
-            self.representation["id"] = IdRepresentation(users, videos, slots, config.d)
+            self.representation["id"] = IdRepresentation(users, videos, slots, config.d, own_end)
         for modality, dim in dims.items():
-            self.representation[modality] = ContentRepresentation(dim, slots, HISTORY_SEGMENTS, config.d)
+            self.representation[modality] = ContentRepresentation(dim, slots, HISTORY_SEGMENTS, config.d, own_end)
         if config.attention:
             self.encoder = nn.ModuleDict(
                 {
@@ -73,7 +80,9 @@ class PaperNetwork(nn.Module):
                     for m in self.representation
                 }
             )
-        self.decoder = SegmentInterestDecoder(len(self.representation), config.d, config.fusion_heads, slots)
+        self.decoder = SegmentInterestDecoder(
+            len(self.representation), config.d, config.fusion_heads, slots, bounded=config.score == "sigmoid"
+        )
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, S + 1): higher = stays; slots beyond N are padding."""
@@ -93,7 +102,10 @@ class PaperNetwork(nn.Module):
 
 
 class PaperModel(RankingModel):
-    """He et al. 2025, faithful to the text; it ranks, and two fitted numbers turn its ranks into probabilities."""
+    """He et al. 2025; it ranks, and two fitted numbers turn its ranks into probabilities.
+
+    Faithful to the text, but for what ``score`` and ``end_slot`` decide: the text is ``sigmoid`` and ``shared``.
+    """
 
     Config = PaperConfig
     config: PaperConfig

@@ -7,8 +7,6 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
-import segmodel.report
-
 _FOLDER = Path(__file__).parent
 
 _FILES = {
@@ -18,7 +16,7 @@ _FILES = {
     "docs.js": (_FOLDER / "docs.js", "text/javascript"),
     "style.css": (_FOLDER / "style.css", "text/css"),
     # The pages look like the report because they use its style sheet.
-    "report.css": (Path(segmodel.report.__file__).parent / "style.css", "text/css"),
+    "report.css": (_FOLDER.parents[1] / "style.css", "text/css"),
 }
 
 _HEADERS = {

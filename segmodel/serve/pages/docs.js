@@ -50,9 +50,25 @@ function fields(schema) {
   }));
 }
 
+// How a request looks on the command line, with the example that the schema of its body carries.
+function curl(path, method, described, schemas) {
+  const lines = [`curl ${new URL(path.slice(1), document.baseURI)}`];
+  const query = (described.parameters || []).filter((field) => field.in === "query" && field.required);
+  if (query.length) lines[0] = `curl -G ${new URL(path.slice(1), document.baseURI)}`;
+  for (const field of query) lines.push(`  --data-urlencode '${field.name}=…'`);
+  if (described.security) lines.push("  -H 'Authorization: Bearer KEY'");
+  const body = described.requestBody && schemaOf(described.requestBody.content);
+  if (body) {
+    const schema = schemas[nameOf(body)];
+    const example = (schema.examples || [])[0] || {};
+    lines.push(`  --json '${JSON.stringify(example)}'`);
+  }
+  return lines.join(" \\\n");
+}
+
 const schemaOf = (content) => content && content["application/json"] && content["application/json"].schema;
 
-function operation(path, method, described) {
+function operation(path, method, described, schemas) {
   const section = element("section", undefined, "case");
   const title = element("h2");
   title.append(element("span", method.toUpperCase(), "method " + method), element("code", path));
@@ -71,6 +87,7 @@ function operation(path, method, described) {
     taken.append(`${field.in} parameter `, element("code", field.name), ": ", ...typeOf(field.schema));
     section.append(taken);
   }
+  section.append(element("pre", curl(path, method, described, schemas), "curl"));
   section.append(element("h3", "Answers"), table(Object.entries(described.responses).map(([status, answer]) => {
     const schema = schemaOf(answer.content);
     return [status, answer.description, schema && Object.keys(schema).length ? typeOf(schema) : ""];
@@ -90,7 +107,7 @@ async function start() {
   const place = document.getElementById("document");
   const parts = [];
   for (const [path, methods] of Object.entries(described.paths)) {
-    for (const [method, what] of Object.entries(methods)) parts.push(operation(path, method, what));
+    for (const [method, what] of Object.entries(methods)) parts.push(operation(path, method, what, described.components.schemas));
   }
   const section = element("section");
   section.append(element("h2", "What is sent and answered"));

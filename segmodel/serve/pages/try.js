@@ -6,6 +6,7 @@ const SHADES = 9;
 const at = (id) => document.getElementById(id);
 let videos = [];
 let answer = null;
+const cards = new Map();
 
 async function ask(path, body) {
   const headers = { "Content-Type": "application/json" };
@@ -79,6 +80,27 @@ function strip(video, figure, low, high, longest_s) {
   return drawn;
 }
 
+// Title and pictures of a video, asked for once.
+async function showCard(video, title, pictures) {
+  const { video_id, segments } = video;
+  if (!cards.has(video_id)) cards.set(video_id, ask("v1/video?video_id=" + encodeURIComponent(video_id)).catch(() => null));
+  const card = await cards.get(video_id);
+  if (!card) return;
+  if (card.title) title.textContent = card.title;
+  if (card.thumbnails.some(Boolean)) pictures.replaceChildren(...card.thumbnails.map((picture, i) => {
+    const shown = element(picture ? "img" : "span");
+    shown.style.flexGrow = segments.end_s[i] - segments.start_s[i];
+    if (picture) { shown.src = "data:image/webp;base64," + picture; shown.alt = ""; }
+    return shown;
+  }));
+}
+
+// As the command says it: not at all, where staying to the end is likelier than leaving in any one segment.
+function likeliest(video) {
+  if (video.completion > video.skip.probability) return `not at all, ${percent(video.completion)}`;
+  return `${video.skip.start_s}–${short(video.skip.end_s)} s, ${percent(video.skip.probability)}`;
+}
+
 function figureCell(label, text, className) {
   const cell = element("td", text, "n" + (className || ""));
   cell.dataset.label = label;
@@ -95,12 +117,17 @@ function show() {
     const row = element("tr");
     const name = element("th", video.video_id);
     name.scope = "row";
+    const title = element("span", "", "quiet title");
+    name.append(title);
     const heat = element("td", undefined, "strips");
-    heat.append(strip(video, figure, low, high, longest_s));
+    const pictures = element("div", undefined, "pictures");
+    pictures.style.width = 100 * video.duration_s / longest_s + "%";
+    if (video.video_known) showCard(video, title, pictures);
+    heat.append(pictures, strip(video, figure, low, high, longest_s));
     row.append(name, heat,
       figureCell("watches", `${short(video.expected_watch_s)} of ${short(video.duration_s)} s`),
       figureCell("to the end", percent(video.completion)),
-      figureCell("leaves most likely at", `${video.skip.start_s}–${short(video.skip.end_s)} s, ${percent(video.skip.probability)}`, " leaves"));
+      figureCell("leaves most likely", likeliest(video), " leaves"));
     return row;
   }));
   for (const word of ["less", "more", "told"]) at(word).textContent = FIGURES[figure][word];
@@ -116,9 +143,15 @@ async function predict() {
       by: at("by").value,
       segments: true,
     });
-    say(answer.skipped.map((s) => `${s.video_id}: ${s.reason}`).join("; "));
+    const told = answer.skipped.map((s) => `${s.video_id}: ${s.reason}`);
+    if (!answer.user_known) told.unshift("Nothing that this user has watched is known: the answer is one for anybody.");
+    say(told.join("; "));
     show();
   } catch (error) {
+    // What stood there answered another question.
+    answer = null;
+    at("answer").tBodies[0].replaceChildren();
+    at("answer").hidden = at("legend").hidden = true;
     say(error.message, true);
   }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segfeat.decode import Cue, open_video
-from segfeat.decode.subtitles import find_sidecar, parse_cues, read_sidecar, span_text
+from segfeat.decode.subtitles import parse_cues, read_sidecar, span_text
 from tests.media import Picture, make_video
 
 SRT = """1
@@ -60,6 +61,43 @@ def test_encodings_and_line_ends(encoding: str, newline: str, tmp_path: Path) ->
     assert read_sidecar(tmp_path / "a.srt") == [Cue(1.0, 2.0, "Ça va, José?")]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1\r\r\n00:00:01,000 --> 00:00:02,000\r\r\nhi\r\r\n\r\r\n2\r\r\n00:00:03,000 --> 00:00:04,000\r\r\nho\r\r\n",
+         ["hi", "ho"]),
+        ("1\n00:00:01,000 --> 00:00:02,000\n \nhi\n\n2\n00:00:03,000 --> 00:00:04,000\nho\n", ["hi", "ho"]),
+        ("1\n00:00:01 --> 00:00:02\nhi\n\n2\n0:03 --> 0:04\nho\n", ["hi", "ho"]),
+        ("1\n00:00:01,000 --> 00:00:02,000\nhi\n\nthere\n\n2\n00:00:03,000 --> 00:00:04,000\nho\n\n3\n",
+         ["hi there", "ho"]),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\nhi\n\nNOTE to myself\nno words\n\nlast\n00:03.000 --> 00:04.000\nNOTE\n",
+         ["hi", "NOTE"]),
+        ("1\n00:00:01,000 --> 00:00:02,000\na --> b\n", ["a --> b"]),
+        ("1\n00:00:01,000 --> 00:00:02,000\n42\n\n00:00:03,000 --> 00:00:04,000\n1984\n", ["42", "1984"]),
+    ],
+)  # fmt: skip
+def test_every_line_of_a_cue_and_nothing_else(text: str, expected: list[str]) -> None:
+    assert [cue.text for cue in parse_cues(text)] == expected
+    assert [cue.start_s for cue in parse_cues(text)] == [1.0, 3.0][: len(expected)]
+
+
+def test_rolling_captions_give_each_line_once() -> None:
+    text = "WEBVTT\n\n" + "".join(
+        f"00:{start:06.3f} --> 00:{end:06.3f} align:start\n{words}\n\n"
+        for start, end, words in [
+            (0.4, 3.0, " \none<00:00:00.900><c> two</c>"),
+            (3.0, 3.01, "one two\n "),
+            (3.01, 7.0, "one two\nthree<00:00:03.500><c> four</c>"),
+            (7.0, 7.01, "three four\n "),
+            (7.01, 9.0, "three four\nfive"),
+            (20.0, 21.0, "five"),  # said again, much later
+        ]
+    )
+    assert parse_cues(text) == [
+        Cue(0.4, 3.01, "one two"), Cue(3.01, 7.01, "three four"), Cue(7.01, 9.0, "five"), Cue(20.0, 21.0, "five"),
+    ]  # fmt: skip
+
+
 @given(st.one_of(st.text(), st.lists(st.sampled_from([*SRT.split("\n"), "WEBVTT", "-->", "{\\", "<"])).map("\n".join)))
 @example("00:00:01,000 --> 00:00:02,000\n" + "<" * 5000)
 def test_no_text_breaks_the_parser(text: str) -> None:
@@ -73,7 +111,10 @@ def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, noi
     path = tmp_path_factory.mktemp("srt") / "a.srt"
     data = SRT.encode()
     path.write_bytes(data[:at] + noise + data[at + len(noise) :])
-    for cue in read_sidecar(path):
+    cues: list[Cue] = []
+    with suppress(ValueError):  # an encoding that cannot be told
+        cues = read_sidecar(path)
+    for cue in cues:
         assert cue.text
         cue.text.encode("utf-8")
 
@@ -86,18 +127,6 @@ def test_the_text_of_a_span_is_that_of_overlapping_cues_each_once() -> None:
     assert span_text(cues, 5.0, 9.0) == ""
 
 
-def test_the_sidecar_has_the_videos_name(tmp_path: Path) -> None:
-    video = tmp_path / "My clip.mp4"
-    assert find_sidecar(video) is None
-    for name in ("My clip 2.srt", "My clip.txt", "My clip.de.vtt"):
-        (tmp_path / name).touch()
-    assert find_sidecar(video) == tmp_path / "My clip.de.vtt"
-    (tmp_path / "my clip.VTT").touch()
-    assert find_sidecar(video) == tmp_path / "my clip.VTT"
-    (tmp_path / "My clip.srt").touch()
-    assert find_sidecar(video) == tmp_path / "My clip.srt"
-
-
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_an_embedded_track_lies_on_the_timeline_of_the_picture(name: str, tmp_path: Path) -> None:
     words = [(0.5, 1.5, "hello <i>there</i>"), (1.5, 2.25, "two\nlines")]
@@ -106,3 +135,12 @@ def test_an_embedded_track_lies_on_the_timeline_of_the_picture(name: str, tmp_pa
     assert reader.info.has_subtitles
     assert reader.cues() == [Cue(0.5, 1.5, "hello there"), Cue(1.5, 2.25, "two lines")]
     assert not open_video(make_video(tmp_path / "plain.mp4")).cues()
+
+
+def test_a_drawing_in_an_ass_track_is_no_words(tmp_path: Path) -> None:
+    words = [
+        (0.5, 1.0, "0,0,Default,,0,0,0,,{\\an7\\p1}m 0 0 l 100 0 100 100{\\p0}"),
+        (1.0, 2.0, "1,0,Default,,0,0,0,,{\\pos(3,4)}well, {\\p2}m 0 0 b 1 1{\\p0}said\\Nlater"),
+    ]
+    path = make_video(tmp_path / "a.mkv", [Picture()], subtitles=words, subtitle_codec="ass")
+    assert open_video(path).cues() == [Cue(1.0, 2.0, "well, said later")]

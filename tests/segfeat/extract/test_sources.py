@@ -29,8 +29,8 @@ def test_folders_are_searched_and_sorted(tmp_path: Path) -> None:
     assert [(s.video_id, s.path) for s in listed.sources] == [
         ("c", "a/deep/er/c.webm"), ("z", "a/z.MKV"), ("b", "b.mp4"),
     ]  # fmt: skip
-    assert listed.ignored == 4  # notes, subtitles, the file without a suffix, and what another system left behind
-    assert [s.subtitled for s in listed.sources] == [False, False, True]
+    assert listed.ignored == 3  # notes, the file without a suffix, and what another system left behind
+    assert [s.side_files for s in listed.sources] == [(), (), ("b.srt",)]
     assert [s.size_bytes for s in listed.sources] == [16, 7, 5]
     assert all(os.stat(s.file).st_mtime_ns == s.mtime_ns for s in listed.sources)
 

@@ -10,6 +10,7 @@ import pytest
 
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
+from segfeat.store.format import FORMAT_VERSION
 from segfeat.store.reader import open_store
 from segfeat.store.summary import LogSummary, summarise, summarise_videos
 from segfeat.store.writer import write_store
@@ -50,7 +51,7 @@ def test_counts(path: Path) -> None:
     assert summary.hours == pytest.approx(16.5 / 3600)
     assert summary.failure_codes == {"no_frames": 2, "empty_file": 1}
     assert summary.file_bytes == path.stat().st_size
-    assert summary.format_version == 1
+    assert summary.format_version == FORMAT_VERSION
     assert len(summary.content_hash) == 64
     assert summary.parameters == {"id": "stem"}
     audio, visual = summary.modalities["audio"], summary.modalities["visual"]

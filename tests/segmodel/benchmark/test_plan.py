@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segmodel.benchmark.budget import BUDGETS, Budget, search_space, trials, within
-from segmodel.benchmark.cells import Cell, Outcome, read_outcome
+from segmodel.benchmark.cells import Cell, Outcome, best_trial, read_outcome
 from segmodel.benchmark.systems import SYSTEMS, chosen
 from segmodel.models import MODELS, make_model, model_class
 
@@ -35,7 +35,8 @@ def test_wrong_systems_are_named(text: str, message: str) -> None:
 
 def test_systems_say_what_they_lack() -> None:
     lacking = {name for name, s in SYSTEMS.items() if s.lacks(())}
-    assert lacking == {"slmrec", "bm3", "freedom", "paper-content", "paper-all", "hazard-all"}
+    papers = {f"paper-{given}{form}" for given in ("content", "all") for form in ("", "-sigmoid")}
+    assert lacking == {"slmrec", "bm3", "freedom", "hazard-all", *papers}
     assert not any(s.lacks(("audio",)) for s in SYSTEMS.values())
 
 
@@ -43,6 +44,25 @@ def test_systems_use_the_modalities_of_the_store() -> None:
     assert SYSTEMS["paper-all"].settings(("visual", "text")) == {"modalities": ("id", "visual", "text")}
     assert SYSTEMS["paper-content"].settings(("audio",)) == {"modalities": ("audio",)}
     assert SYSTEMS["sasrec"].settings(("audio",)) == {}
+    assert SYSTEMS["paper-id-sigmoid"].settings(()) == {"modalities": ("id",), "score": "sigmoid"}
+
+
+def test_each_criterion_has_a_best_trial() -> None:
+    cells = [replace(CELL, settings={"d": d}) for d in (1, 2, 3, 4)]
+    scores = ({"paper": 0.5, "nll": -1.6}, {"paper": 0.7, "nll": -1.7}, {"paper": np.nan, "nll": -1.5}, {})
+    outcomes = {
+        c.fingerprint: Outcome(s, 0.0, failure="" if s else "no loss") for c, s in zip(cells, scores, strict=True)
+    }
+    assert best_trial(cells, outcomes, "paper").settings == {"d": 2}
+    assert best_trial(cells, outcomes, "nll").settings == {"d": 3}
+    # Nobody has this one: the first that did not fail.
+    assert best_trial(cells[::-1], outcomes, "masked").settings == {"d": 3}
+
+
+def test_settings_may_be_left_out_of_the_search() -> None:
+    found = trials("din", BUDGETS["default"], without=("end_slot", "end_after_skip"))
+    assert len(found) == BUDGETS["default"].trials
+    assert not any({"end_slot", "end_after_skip"} & t.keys() for t in found)
 
 
 @pytest.mark.parametrize("model", list(MODELS))
@@ -71,7 +91,7 @@ def test_models_with_something_to_tune_have_a_space() -> None:
 
 
 def test_limits_only_ever_cut() -> None:
-    assert within("sasrec", BUDGETS["small"]) == {"epochs": 10, "patience": 4}
+    assert within("sasrec", BUDGETS["small"]) == {"epochs": 10, "patience_updates": 80}
     assert within("hazard", Budget(1, 1, 1000, 1000))["epochs"] == make_model("hazard").config.epochs  # type: ignore[attr-defined]
     assert within("random", BUDGETS["small"]) == {}
 
@@ -91,19 +111,19 @@ def test_a_fingerprint_sees_everything() -> None:
 def test_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
     arrays = {"nll": np.array([1.0, np.nan, 3.0]), "completed": np.array([True, False, True])}
     assert read_outcome(CELL, tmp_path) is None
-    Outcome(0.25, 1.5, arrays).write(CELL, tmp_path)
+    Outcome({"nll": -0.25}, 1.5, arrays).write(CELL, tmp_path)
     found = read_outcome(CELL, tmp_path)
     assert found is not None
-    assert (found.valid, found.seconds, found.failure) == (0.25, 1.5, "")
+    assert (found.valid, found.seconds, found.failure) == ({"nll": -0.25}, 1.5, "")
     assert set(found.arrays) == set(arrays)
     for name, values in arrays.items():
         np.testing.assert_array_equal(found.arrays[name], values)
         assert found.arrays[name].dtype == values.dtype
     failed = replace(CELL, seed=5)
-    Outcome(-np.inf, 0.0, failure="no loss").write(failed, tmp_path)
+    Outcome({}, 0.0, failure="no loss").write(failed, tmp_path)
     found = read_outcome(failed, tmp_path)
     assert found is not None
-    assert (found.valid, found.arrays, found.failure) == (-np.inf, {}, "no loss")
+    assert (found.valid, found.arrays, found.failure) == ({}, {}, "no loss")
     assert not list(tmp_path.glob("*.writing"))
 
 

@@ -14,14 +14,15 @@ from sklearn.metrics import roc_auc_score
 
 from segmodel.benchmark.budget import RECOMMEND_BUDGETS, Budget
 from segmodel.benchmark.cells import Cell, Outcome
-from segmodel.benchmark.plan import Opened, make_plan
+from segmodel.benchmark.plan import make_plan
 from segmodel.benchmark.recommend import RecommendBench, Recommended, run_recommend
 from segmodel.benchmark.recommend_table import recommend_tables
 from segmodel.benchmark.weightings import MODES, chosen_backbones, chosen_modes
 from segmodel.recommend.segrec import SegRec
+from segmodel.runs.data import RunData
 from tests.segmodel.conftest import make_log, make_store
 
-TINY = Budget(trials=2, seeds=2, epochs=1, patience=1, folds=2)
+TINY = Budget(trials=2, seeds=2, epochs=1, patience_updates=1, folds=2)
 
 COLUMNS = chosen_backbones("widedeep,can")
 
@@ -40,9 +41,9 @@ def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     fitted: list[str] = []
     before = RecommendBench.fit
 
-    def fit(self: RecommendBench, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self: RecommendBench, run_data: RunData, cell: Cell) -> Outcome:
         fitted.append(cell.system)
-        return before(self, opened, cell)
+        return before(self, run_data, cell)
 
     monkeypatch.setattr(RecommendBench, "fit", fit)
     return fitted

@@ -19,13 +19,14 @@ from segfeat.types import VideoFeatures
 from segmodel.benchmark import skip
 from segmodel.benchmark.budget import Budget
 from segmodel.benchmark.cells import Cell, Outcome
-from segmodel.benchmark.plan import Opened, make_plan
+from segmodel.benchmark.plan import make_plan
 from segmodel.benchmark.skip import SkipBench, run_skip
 from segmodel.benchmark.skip_table import skip_tables
 from segmodel.benchmark.systems import chosen
 from segmodel.models.positions import UserPosition
+from segmodel.runs.data import RunData
 
-TINY = Budget(trials=2, seeds=2, epochs=1, patience=1)
+TINY = Budget(trials=2, seeds=2, epochs=1, patience_updates=1)
 
 NAMES = "random,user-position,duration-position,widedeep,freedom"
 
@@ -42,9 +43,9 @@ def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     fitted: list[str] = []
     before = SkipBench.fit
 
-    def fit(self: SkipBench, opened: Opened, cell: Cell) -> Outcome:
+    def fit(self: SkipBench, run_data: RunData, cell: Cell) -> Outcome:
         fitted.append(cell.system)
-        return before(self, opened, cell)
+        return before(self, run_data, cell)
 
     monkeypatch.setattr(SkipBench, "fit", fit)
     return fitted
@@ -55,22 +56,28 @@ def test_what_is_finished_is_not_done_again(store: Path, found: tuple[Path, skip
     lines: list[str] = []
     again = run_skip(make_plan(store, TINY, folder), chosen(NAMES), progress=lines.append)
     assert count_fits == []
-    assert lines == ["7 of 7 fits are there already", "4 of 4 fits are there already"]
+    assert lines[0] == "7 of 7 fits are there already"
     assert again.settings == before.settings
-    for name, evaluations in before.evaluations.items():
-        for one, other in zip(evaluations, again.evaluations[name], strict=True):
-            np.testing.assert_array_equal(one.metrics.nll, other.metrics.nll)
+    assert set(before.evaluations) == {"paper", "masked", "nll"}
+    for criterion, by_system in before.evaluations.items():
+        for name, evaluations in by_system.items():
+            for one, other in zip(evaluations, again.evaluations[criterion][name], strict=True):
+                np.testing.assert_array_equal(one.metrics.nll, other.metrics.nll)
 
 
 def test_only_what_is_missing_is_done(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
     folder, _ = found
     next((folder / "cells").glob("widedeep-seed-1-*.npz")).unlink()
-    run_skip(make_plan(store, TINY, folder), chosen(NAMES))
+    found_again = run_skip(make_plan(store, TINY, folder), chosen(NAMES))
     assert count_fits == ["widedeep"]
-    # One more seed is one more fit for each of four systems.
+    # One more seed is one more fit for each of four systems and each of the settings that some criterion has chosen.
+    chosen_settings = {
+        (name, json.dumps(settings)) for by in found_again.settings.values() for name, settings in by.items()
+    }
     count_fits.clear()
     run_skip(make_plan(store, replace(TINY, seeds=3), folder), chosen(NAMES))
-    assert sorted(count_fits) == ["duration-position", "random", "user-position", "widedeep"]
+    assert sorted(count_fits) == sorted(name for name, _ in chosen_settings)
+    assert set(count_fits) == {"duration-position", "random", "user-position", "widedeep"}
 
 
 def test_other_data_are_other_cells(store: Path, found: tuple[Path, skip.Found], count_fits: list[str]) -> None:
@@ -89,13 +96,14 @@ def test_validation_chooses_among_the_trials(store: Path, tmp_path: Path, monkey
 
     monkeypatch.setattr(UserPosition, "predict", predict)
     result = run_skip(make_plan(store, TINY, tmp_path), chosen("user-position"))
-    assert result.settings["user-position"]["prior_views"] != 1.0
+    assert result.settings["paper"]["user-position"]["prior_views"] != 1.0
 
 
 def test_worker_processes_find_the_same(store: Path, found: tuple[Path, skip.Found], tmp_path: Path) -> None:
     result = run_skip(make_plan(store, TINY, tmp_path), chosen("user-position,duration-position"), jobs=2)
     for name in ("user-position", "duration-position"):
-        for one, other in zip(result.evaluations[name], found[1].evaluations[name], strict=True):
+        evaluations = (r.evaluations["paper"][name] for r in (result, found[1]))
+        for one, other in zip(*evaluations, strict=True):
             np.testing.assert_allclose(one.metrics.nll, other.metrics.nll, rtol=1e-5)
 
 
@@ -128,10 +136,12 @@ def test_tables(found: tuple[Path, skip.Found], tmp_path: Path) -> None:
     tables.write(tmp_path)
     text = (tmp_path / "skip.md").read_text()
     assert text.count("**Table 2, all views**") == 2
-    assert "| MMRec | freedom | – | – | – | – | – | – | the store has no content features |" in text
+    assert "| MMRec | freedom | – | – | – | – | – | – | – | the store has no content features |" in text
+    assert "Fewer than 50 users" in text
     for protocol in ("paper", "masked"):
         mean = {
-            n: np.nanmean([e.metrics.values(f"{protocol}_ndcg@5") for e in s]) for n, s in result.evaluations.items()
+            n: np.nanmean([e.metrics.values(f"{protocol}_ndcg@5") for e in s])
+            for n, s in result.evaluations[protocol].items()
         }
         assert tables.comparisons[protocol].reference == max(mean, key=lambda n: mean[n])
         assert (tmp_path / f"skip-{protocol}.svg").read_text().startswith("<svg")
@@ -140,7 +150,7 @@ def test_tables(found: tuple[Path, skip.Found], tmp_path: Path) -> None:
     content = json.loads((tmp_path / "skip.json").read_text())
     assert content["absent"] == {"freedom": "the store has no content features"}
     header = (tmp_path / "skip.csv").read_text().splitlines()[0]
-    assert {"model", "group", "metric", "mean", "std", "protocol"} <= set(header.split(","))
+    assert {"model", "group", "metric", "mean", "std", "criterion", "p"} <= set(header.split(","))
 
 
 def test_command(store: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmodel.evaluation.bootstrap import Interval, user_interval, user_intervals
+from segmodel.evaluation.bootstrap import Interval, holm, seed_intervals, user_interval, user_intervals
 
 NAN = np.nan
 
@@ -72,3 +72,95 @@ def test_users_without_counted_views_do_not_spoil_it() -> None:
     found = user_interval(values, np.arange(42))
     assert found.mean == 0.5
     assert (found.low, found.high) == (0.0, 1.0)
+
+
+def _covered(seeds: int, user_spread: float, seed_spread: float, trials: int = 250, users: int = 60) -> float:
+    """Share of synthetic results whose interval holds the true difference, .3.
+
+    Every user prefers the model by a draw of their own, every training is off by a draw of its own.
+    """
+    held = 0
+    for trial in range(trials):
+        rng = np.random.default_rng([seeds, trial])
+        user = np.repeat(np.arange(users), 4)
+        reference = rng.normal(size=(1, len(user), 1))
+        apart = 0.3 + user_spread * rng.normal(size=users)[user] + 0.3 * rng.normal(size=len(user))
+        noise = seed_spread * rng.normal(size=(seeds, 1, 1))
+        model = reference + apart[None, :, None] + noise
+        ((found,),) = seed_intervals([model], reference, user, draws=300, seed=trial)
+        held += found.low <= 0.3 <= found.high
+    return held / trials
+
+
+@pytest.mark.parametrize("spreads", [(0.5, 0.1), (0.5, 0.02), (0.1, 0.1)])
+def test_intervals_hold_the_truth_with_ten_trainings(spreads: tuple[float, float]) -> None:
+    """Whether users or trainings are the noisier: at least 93 %, and not because they are endless."""
+    assert 0.93 <= _covered(10, *spreads) <= 0.985
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_intervals_of_few_trainings(seeds: int) -> None:
+    """What the docs say of 2 and 3 trainings, users and trainings being about as noisy."""
+    assert _covered(seeds, 0.5, 0.1) >= 0.90
+
+
+def test_training_noise_widens_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    user = np.repeat(np.arange(100), 3)
+    reference = rng.normal(size=(1, 300, 1))
+    apart = rng.normal(size=(1, 300, 1))
+    steady = np.repeat(reference + apart, 5, axis=0)
+    shaky = steady + np.array([-0.5, -0.2, 0.0, 0.2, 0.5])[:, None, None]
+    (one,), (other,) = seed_intervals([steady, shaky], reference, user)
+    assert one.mean == pytest.approx(other.mean)
+    assert other.high - other.low > 1.5 * (one.high - one.low)
+    # Without noise of training it is the plain interval over users, but for the draw of one user less.
+    plain = user_interval(apart[0, :, 0], user)
+    assert one.high - one.low == pytest.approx(plain.high - plain.low, rel=0.1)
+
+
+def test_the_noise_of_the_reference_counts_too() -> None:
+    rng = np.random.default_rng(1)
+    user, model = np.arange(200), rng.normal(size=(1, 200, 1))
+    references = [model + 0.1 + np.array(noise)[:, None, None] for noise in ([0.0, 0.0, 0.0], [-0.2, 0.0, 0.2])]
+    calm, shaken = (seed_intervals([model], reference, user)[0][0] for reference in references)
+    assert calm.mean == pytest.approx(shaken.mean) == pytest.approx(-0.1)
+    assert (calm.low, calm.high) == pytest.approx((-0.1, -0.1))
+    assert shaken.low < -0.2 < 0 < shaken.high
+
+
+def test_p_values_go_with_the_intervals() -> None:
+    rng = np.random.default_rng(2)
+    user = np.repeat(np.arange(80), 2)
+    reference = np.zeros((1, 160, 3))
+    model = rng.normal(loc=[0.0, 0.2, 1.0], size=(3, 160, 3))
+    none, some, much = seed_intervals([model], reference, user)[0]
+    assert none.p > 0.05
+    assert not none.clear
+    assert much.p < 1e-6
+    assert much.clear
+    assert much.p < some.p < none.p
+
+
+def test_views_that_do_not_count_and_lone_users() -> None:
+    values = np.array([[[1.0], [NAN], [3.0], [NAN]]])
+    ((found,),) = seed_intervals([values], np.where(np.isnan(values), NAN, 0.0), np.array([0, 0, 1, 2]))
+    assert found.mean == 2.0
+    assert found.low < 1.0
+    assert found.high > 3.0
+    ((alone,),) = seed_intervals([values], np.where(np.isnan(values), NAN, 0.0), np.zeros(4))
+    assert alone.mean == 2.0
+    assert np.isnan([alone.low, alone.high, alone.p]).all()
+
+
+def test_holm_by_hand() -> None:
+    # Ascending .01, .02, .03: times 3, 2, 1 is .03, .04, .03, and never less than the one before.
+    np.testing.assert_allclose(holm([0.03, NAN, 0.01, 0.02]), [0.04, NAN, 0.03, 0.04])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_keeps_false_alarms_of_a_whole_table_rare() -> None:
+    rng = np.random.default_rng(3)
+    alarms = [min(holm(rng.uniform(size=25).tolist())) < 0.05 for _ in range(1000)]
+    assert 0.02 < np.mean(alarms) < 0.08

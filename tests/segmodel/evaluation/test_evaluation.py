@@ -15,13 +15,16 @@ import pandas as pd
 import pytest
 
 from segfeat.interactions import Interactions, read_interactions
-from segmodel.data.dataset import make_dataset
-from segmodel.data.splits import temporal_split
+from segfeat.store.reader import FeatureStore
+from segfeat.store.writer import write_store
+from segfeat.types import StoreHeader
 from segmodel.data.views import Views, make_views
 from segmodel.evaluation.evaluation import evaluate, groups, write_per_view
 from segmodel.evaluation.view_metrics import METRICS, view_metrics
 from segmodel.prediction import from_slots
-from segmodel.runs.held_out import HeldOut
+from segmodel.runs.config import RunConfig
+from segmodel.runs.data import RunData
+from segmodel.runs.held_out import held_out
 
 MakeLog = Callable[..., Interactions]
 
@@ -148,13 +151,16 @@ def _scorer(path: Path) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", ["segmm", "kuairand"])
-def test_an_independent_scorer_agrees_on_real_views(name: str, request: pytest.FixtureRequest, root: Path) -> None:
+def test_an_independent_scorer_agrees_on_real_views(
+    name: str, request: pytest.FixtureRequest, root: Path, tmp_path: Path
+) -> None:
     """Duration references fitted and scored by code that shares nothing with ours: the same figures for every view."""
     log_file: Path = request.getfixturevalue(f"{name}_csv")
     scorer = _scorer(root.parent / "shared" / "tools" / "score_predictions.py")
-    data = make_dataset(read_interactions(log_file))
-    split = temporal_split(data.views)
-    held = HeldOut(data.take(split.test), data, split, max_segments=40)
+    write_store(tmp_path / "bare.h5", StoreHeader(5.0, {}, {}), [])
+    store = FeatureStore(tmp_path / "bare.h5")
+    run_data = RunData(RunConfig(store=str(store.path), model="random"), store, read_interactions(log_file))
+    data, split, held = run_data.dataset, run_data.split, held_out(run_data)
 
     def table(rows: np.ndarray) -> pd.DataFrame:
         v = data.views.take(rows)

@@ -15,7 +15,7 @@ from segfeat.segment import segment_spans
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
 from segfeat.types import StoreHeader, VideoFeatures
-from segmodel.media.preview import Preview, best_stretch, write_preview
+from segmodel.media.preview import PreviewClip, best_stretch, write_preview
 from tests.media import FPS, Picture, Sound, make_video, read_number
 
 # -- which stretch ----------------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_pictures_and_sound_are_those_of_the_source(source: Path, tmp_path: Path) -> None:
     with store_of(source, 12.0) as store:
-        write_preview(Preview("u", "v", 4.5, 10.5, 0.0), store, tmp_path / "p.mp4")
+        write_preview(PreviewClip("u", "v", 4.5, 10.5, 0.0), store, tmp_path / "p.mp4")
     times, numbers, sound, facts = film(tmp_path / "p.mp4")
     assert facts == ("h264", "yuv420p", 98, 128)  # upright
     assert times == pytest.approx(
@@ -117,7 +117,7 @@ def test_pictures_and_sound_are_those_of_the_source(source: Path, tmp_path: Path
 
 def test_browsers_need_not_read_to_the_end(source: Path, tmp_path: Path) -> None:
     with store_of(source, 12.0) as store:
-        write_preview(Preview("u", "v", 0.0, 1.0, 0.0), store, tmp_path / "p.mp4")
+        write_preview(PreviewClip("u", "v", 0.0, 1.0, 0.0), store, tmp_path / "p.mp4")
     content = (tmp_path / "p.mp4").read_bytes()
     assert 0 < content.find(b"moov") < content.find(b"mdat")
 
@@ -125,7 +125,7 @@ def test_browsers_need_not_read_to_the_end(source: Path, tmp_path: Path) -> None
 def test_a_silent_video_has_no_sound_track(tmp_path: Path) -> None:
     make_video(tmp_path / "v.mp4", [Picture(count=2 * FPS, size=(66, 50))])
     with store_of(tmp_path, 2.0) as store:
-        write_preview(Preview("u", "v", 0.5, 1.5, 0.0), store, tmp_path / "p.mp4")
+        write_preview(PreviewClip("u", "v", 0.5, 1.5, 0.0), store, tmp_path / "p.mp4")
     times, numbers, sound, _ = film(tmp_path / "p.mp4")
     assert len(sound) == 0
     assert numbers[0] == 12
@@ -139,5 +139,5 @@ def test_a_preview_appears_whole_or_not_at_all(source: Path, tmp_path: Path, mon
 
     monkeypatch.setattr("segmodel.media.preview._pictures", broken)
     with store_of(source, 12.0) as store, pytest.raises(ValueError, match="disk is full"):
-        write_preview(Preview("u", "v", 0.0, 1.0, 0.0), store, tmp_path / "p.mp4")
+        write_preview(PreviewClip("u", "v", 0.0, 1.0, 0.0), store, tmp_path / "p.mp4")
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segmodel.models import MODELS, make_model, model_class
-from segmodel.models.settings import make_config
+from segmodel.models.settings import make_config, stored_settings
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,22 @@ def test_the_settings_of_a_model_make_it_again(name: str) -> None:
 def test_unknown_models_list_the_valid_ones() -> None:
     with pytest.raises(ValueError, match=r"unknown model 'magic'; valid are .*random"):
         model_class("magic")
+
+
+def test_what_a_stored_table_does_not_know_is_what_held_before() -> None:
+    config = model_class("paper").Config
+    stored = {"d": 32, "score": "logit", "patience": 10}
+    found = stored_settings(config, stored)
+    # A setting that has been given up is dropped, one that is there is kept, one that came later is as it was.
+    assert found == {"d": 32, "score": "logit", "end_slot": "shared"}
+    assert stored_settings(config, {})["score"] == "sigmoid"
+    assert stored_settings(model_class("random").Config, {}) == {}
+    # Whatever this release stores comes back as it is.
+    for name in MODELS:
+        settings = make_model(name).settings()
+        assert stored_settings(model_class(name).Config, settings) == settings
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_what_held_before_is_a_valid_configuration(name: str) -> None:
+    make_model(name, stored_settings(model_class(name).Config, {}))

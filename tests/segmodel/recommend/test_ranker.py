@@ -19,6 +19,7 @@ from segmodel.recommend import saved
 from segmodel.recommend.ranker import rank_videos
 from segmodel.recommend.saved import run_effective
 from segmodel.runs.config import run_config
+from segmodel.runs.predictor import open_predictor
 from segmodel.runs.run import Run, load_run
 from segmodel.runs.train import prepare, train
 from tests.segmodel.conftest import make_log, make_store
@@ -46,17 +47,17 @@ def seen_by(store: FeatureStore, user: str) -> set[str]:
 
 
 def test_all_videos_that_the_user_has_not_watched(trained: Run, store: FeatureStore) -> None:
-    found = rank_videos(trained, store, "u3")
+    found = rank_videos(open_predictor(trained), "u3")
     seen = seen_by(store, "u3")
     assert set(found.views.video_ids[found.views.video].tolist()) == set(store) - seen
     assert found.skipped == {"watched before": len(seen)}
     assert (np.diff(found.probability[found.order]) <= 0).all()
-    assert len(rank_videos(trained, store, "u3", watched=True).order) == len(store)
+    assert len(rank_videos(open_predictor(trained), "u3", watched=True).order) == len(store)
 
 
 def test_probability_is_that_of_getting_past_the_typical_exit(trained: Run, store: FeatureStore) -> None:
-    found = rank_videos(trained, store, "u3")
-    effective = run_effective(trained, store)
+    found = rank_videos(open_predictor(trained), "u3")
+    effective = run_effective(open_predictor(trained))
     logged = np.log(found.probability)
     bucket = effective.bucket(found.views.duration_ms)
     beyond = np.where(effective.median[bucket] >= 1, np.log(effective.beyond[bucket]), 0.0)
@@ -70,16 +71,16 @@ def test_probability_is_that_of_getting_past_the_typical_exit(trained: Run, stor
 
 
 def test_users_nobody_knows_get_a_list(trained: Run, store: FeatureStore) -> None:
-    found = rank_videos(trained, store, "stranger")
+    found = rank_videos(open_predictor(trained), "stranger")
     assert len(found.order) == len(store)
     assert found.skipped == {}
 
 
 def test_what_cannot_be_ranked_is_named(trained: Run, store: FeatureStore) -> None:
     with pytest.raises(ValueError, match="video 'nope' is not in"):
-        rank_videos(trained, store, "u3", ["v1", "nope"])
+        rank_videos(open_predictor(trained), "u3", ["v1", "nope"])
     with pytest.raises(ValueError, match=r"user 'u3' has watched all 1 candidates; --watched"):
-        rank_videos(trained, store, "u3", [next(iter(seen_by(store, "u3")))])
+        rank_videos(open_predictor(trained), "u3", [next(iter(seen_by(store, "u3")))])
 
 
 def test_further_views_count_as_watched(trained: Run, store: FeatureStore) -> None:
@@ -93,14 +94,14 @@ def test_further_views_count_as_watched(trained: Run, store: FeatureStore) -> No
         np.array([2_000]),
         np.array([9_000]),
     )
-    found = rank_videos(trained, store, "u3", fresh, one)
+    found = rank_videos(open_predictor(trained, history=one), "u3", fresh)
     assert found.views.video_ids[found.views.video].tolist() == fresh[1:]
 
 
 def test_another_log_is_refused(trained: Run, tmp_path: Path) -> None:
     make_store(tmp_path / "other.h5", make_log(users=9, videos=60))
     with pytest.raises(ValueError, match="is not the one that run run was trained on"):
-        rank_videos(trained, FeatureStore(tmp_path / "other.h5"), "u3")
+        rank_videos(open_predictor(trained, tmp_path / "other.h5"), "u3")
 
 
 def test_segrec_is_fitted_once_for_each_run(
@@ -109,8 +110,8 @@ def test_segrec_is_fitted_once_for_each_run(
     run = load_run(shutil.copytree(trained.folder, tmp_path / "run"))
     monkeypatch.setattr(saved, "_SETTINGS", {**saved._SETTINGS, "epochs": 2})
     said: list[str] = []
-    first = rank_videos(run, store, "u3", by="widedeep", say=said.append)
-    again = rank_videos(load_run(run.folder), store, "u3", by="widedeep", say=said.append)
+    first = rank_videos(open_predictor(run), "u3", by="widedeep", say=said.append)
+    again = rank_videos(open_predictor(run.folder), "u3", by="widedeep", say=said.append)
     assert len(said) == 1
     assert "fitting SegRec on widedeep" in said[0]
     np.testing.assert_allclose(first.probability, again.probability, rtol=1e-5)
@@ -122,18 +123,18 @@ def test_segrec_is_fitted_once_for_each_run(
     # Another training in the same folder has no use for it.
     facts = run.folder / "model" / "facts.json"
     facts.write_text(facts.read_text() + " ")
-    rank_videos(load_run(run.folder), store, "u3", by="widedeep", say=said.append)
+    rank_videos(open_predictor(run.folder), "u3", by="widedeep", say=said.append)
     assert len(said) == 2
     (run.folder / "recommender-widedeep" / "facts.json").write_text("{")
     with pytest.raises(ValueError, match="recommender-widedeep: no recommender"):
-        rank_videos(run, store, "u3", by="widedeep")
+        rank_videos(open_predictor(run), "u3", by="widedeep")
 
 
 def test_command(trained: Run, store: FeatureStore, tmp_path: Path) -> None:
     arguments = ["recommend", "--run", str(trained.folder), "--user", "u3"]
     result = CliRunner().invoke(segmodel, [*arguments, "--top", "3", "-o", str(tmp_path / "list.csv")])
     assert result.exit_code == 0, result.output
-    found = rank_videos(trained, store, "u3")
+    found = rank_videos(open_predictor(trained), "u3")
     table = pd.read_csv(tmp_path / "list.csv")
     best = found.views.video_ids[found.views.video[found.order[:3]]].tolist()
     assert table.drop_duplicates("rank").video_id.tolist() == best

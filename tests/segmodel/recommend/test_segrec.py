@@ -115,7 +115,7 @@ def test_what_cannot_be_is_named(backbone: str, weighing: str, message: str) -> 
 
 USERS, EACH, SEGMENTS = 20, 50, 4
 
-SETTINGS = {"d": 8, "epochs": 12, "patience": 12, "batch_views": 100, "learning_rate": 1e-2, "max_segments": 8}
+SETTINGS = {"d": 8, "epochs": 12, "patience_updates": 500, "batch_views": 100, "learning_rate": 1e-2, "max_segments": 8}
 
 
 @cache

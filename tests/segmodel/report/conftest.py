@@ -18,6 +18,7 @@ from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 from segmodel.report.page import write_report
 from segmodel.runs.config import run_config
+from segmodel.runs.predictor import open_predictor
 from segmodel.runs.run import Run
 from segmodel.runs.train import prepare, train
 
@@ -92,7 +93,7 @@ def make_world(folder: Path, model: str) -> World:
     """Train on ``feats.h5`` and report."""
     run = train(prepare(run_config(folder / "feats.h5", {"model": model})), folder / "run", latest=False)
     store = run.open_store()
-    write_report(run, store, folder / "report.html", baselines=("random", "duration-position"))
+    write_report(open_predictor(run), folder / "report.html", baselines=("random", "duration-position"))
     return World(run, store, folder / "report.html")
 
 

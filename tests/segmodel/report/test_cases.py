@@ -13,6 +13,7 @@ from segfeat.interactions import Interactions
 from segmodel.data.views import Views, make_views
 from segmodel.report.cases import LEVELS, auto_cases, choose_views
 from segmodel.report.results import measure
+from segmodel.runs.predictor import open_predictor
 
 
 def views_of(make_log: Callable[..., Interactions], *rows: tuple[str, str, int]) -> Views:
@@ -60,7 +61,7 @@ def test_videos_of_one_segment_have_nothing_to_show(make_log: Callable[..., Inte
 
 
 def test_what_is_shown_was_predicted(world: Any) -> None:
-    measured = measure(world.run, world.store, ("duration-position",))
+    measured = measure(open_predictor(world.run), ("duration-position",))
     views, prediction = measured.held.data.views, measured.prediction
     cases = auto_cases(measured, world.store, 5)
     assert len(cases) == 5
@@ -84,7 +85,7 @@ def test_what_is_shown_was_predicted(world: Any) -> None:
 
 
 def test_colours_rank_interest_over_all_views(world: Any) -> None:
-    measured = measure(world.run, world.store, ("duration-position",))
+    measured = measure(open_predictor(world.run), ("duration-position",))
     shown = [s for case in auto_cases(measured, world.store, 20) for v in case.viewers for s in v.segments]
     assert {s.level for s in shown} <= set(range(LEVELS))
     assert min(s.level for s in shown) <= 1

@@ -7,12 +7,12 @@ from typing import Any
 
 from segfeat.interactions import Interactions
 from segmodel.data.views import make_views
-from segmodel.report.data_summary import _lengths, _watch_ratio, gather_facts
-from segmodel.runs.held_out import held_out
+from segmodel.report.data_summary import _lengths, _watch_ratio, summarise
+from segmodel.runs.data import open_data
 
 
 def test_counts_of_a_store(world: Any) -> None:
-    found = gather_facts(held_out(world.run, world.store), world.store)
+    found = summarise(open_data(world.run.config, world.store))
     assert (found.users, found.videos, found.views) == (10, 8, 240)
     assert sum(found.parts.values()) == 240
     assert sum(found.watch_ratio.counts) == sum(found.lengths.counts) == 240

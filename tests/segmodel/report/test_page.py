@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import segmodel.report
+import segmodel
 from segmodel.evaluation.comparison import Comparison
 from segmodel.evaluation.comparison_files import write_comparison
 from segmodel.report.ablation import find_ablations
 from segmodel.report.cases import Segment
 from segmodel.report.page import _time_labels, write_report
 from segmodel.report.results import group_rows, measure
+from segmodel.runs.predictor import open_predictor
 
-STYLE = (Path(segmodel.report.__file__).parent / "style.css").read_text()
+STYLE = (Path(segmodel.__file__).parent / "style.css").read_text()
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -189,7 +190,7 @@ def test_a_log_alone_gives_a_report(bare_world: Any) -> None:
 
 
 def test_the_figures_are_those_of_the_evaluation(world: Any, page: Page) -> None:
-    measured = measure(world.run, world.store, ("random", "duration-position"))
+    measured = measure(open_predictor(world.run), ("random", "duration-position"))
     summary = measured.own.summaries()["all"]
     assert f"{summary['nll']:.3f} nats" in page.text
     assert f"{summary['views']:.0f} later views" in page.text
@@ -206,14 +207,14 @@ def test_the_figures_are_those_of_the_evaluation(world: Any, page: Page) -> None
 
 
 def test_the_same_run_gives_the_same_page(world: Any, tmp_path: Path) -> None:
-    write_report(world.run, world.store, tmp_path / "again.html", baselines=("random", "duration-position"))
+    write_report(open_predictor(world.run), tmp_path / "again.html", baselines=("random", "duration-position"))
     assert (tmp_path / "again.html").read_bytes() == world.page.read_bytes()
 
 
 def test_cases_that_somebody_names(world: Any, tmp_path: Path) -> None:
     listed = tmp_path / "pairs.csv"
     listed.write_text('user_id,video_id\n<b>u0</b>&amp;,v<i>3\nnobody,v<i>3\n"u2",v<i>7\n')
-    write_report(world.run, world.store, tmp_path / "r.html", cases=listed, baselines=())
+    write_report(open_predictor(world.run), tmp_path / "r.html", cases=listed, baselines=())
     page = Page(tmp_path / "r.html")
     assert len(page.all("article")) == 2
     assert "nobody not watched yet Expected to watch" in re.sub(r"\s+", " ", page.text)
@@ -225,22 +226,22 @@ def test_cases_that_somebody_names(world: Any, tmp_path: Path) -> None:
         ("user_id\nu1\n", "missing column.*video_id"),
         ("user_id,video_id\n", "has no row"),
         ("user_id,video_id\nu1,v<i>1\n,v<i>1\n", "row 2: no user or video id"),
-        ("user_id,video_id\nu1,nothing\n", "'nothing' is not in"),
+        ("user_id,video_id\nu1,nothing\n", "not in the store, and no duration given .*'nothing'"),
     ],
 )
 def test_a_bad_list_of_cases_is_named(world: Any, tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "pairs.csv").write_text(content)
     with pytest.raises(ValueError, match=message):
-        write_report(world.run, world.store, tmp_path / "r.html", cases=tmp_path / "pairs.csv", baselines=())
+        write_report(open_predictor(world.run), tmp_path / "r.html", cases=tmp_path / "pairs.csv", baselines=())
     assert not (tmp_path / "r.html").exists()
 
 
 def test_an_ablation_is_shown(world: Any, tmp_path: Path) -> None:
-    found = measure(world.run, world.store, ("random", "duration-position")).comparison
+    found = measure(open_predictor(world.run), ("random", "duration-position")).comparison
     named = {"duration-position": "full", "random": "no <attention>"}
     figures = tuple(replace(f, model=named[f.model]) for f in found.figures if f.model in named)
     write_comparison(Comparison("full", figures), tmp_path / "ablations")
-    write_report(world.run, world.store, tmp_path / "r.html", ablation=tmp_path / "ablations", baselines=())
+    write_report(open_predictor(world.run), tmp_path / "r.html", ablation=tmp_path / "ablations", baselines=())
     page = Page(tmp_path / "r.html")
     assert "What each part is worth" in page.text
     assert "no <attention>" in page.text
@@ -249,7 +250,7 @@ def test_an_ablation_is_shown(world: Any, tmp_path: Path) -> None:
 def test_ablations_of_several_models_are_found_beside_the_run(world: Any, tmp_path: Path) -> None:
     """Those of the run's own log, its own kind first; what somebody made from another log is none of its business."""
     run = replace(world.run, folder=tmp_path / "runs" / "mine")
-    figures = measure(world.run, world.store, ("random", "duration-position")).comparison.figures
+    figures = measure(open_predictor(world.run), ("random", "duration-position")).comparison.figures
     for model, fingerprint in (("a", "here"), (run.config.model, "here"), ("other", "elsewhere")):
         folder = tmp_path / "ablations" / model
         write_comparison(Comparison("random", figures), folder)
@@ -269,4 +270,4 @@ def test_ablations_of_several_models_are_found_beside_the_run(world: Any, tmp_pa
 def test_a_file_that_is_no_ablation_is_named(world: Any, tmp_path: Path, content: str) -> None:
     (tmp_path / "comparison.json").write_text(content)
     with pytest.raises(ValueError, match=r"comparison\.json: no comparison"):
-        write_report(world.run, world.store, tmp_path / "r.html", ablation=tmp_path, baselines=())
+        write_report(open_predictor(world.run), tmp_path / "r.html", ablation=tmp_path, baselines=())

@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 from segfeat.interactions import Interactions
-from segmodel.evaluation.svg import differences_svg
-from segmodel.evaluation.comparison_files import write_comparison
-from segmodel.runs.compare import compare, cut_name, group_runs
-from segmodel.evaluation.evaluation import Evaluation, evaluate
-from segmodel.evaluation.comparison import ALL_CUTS, compare_outcomes
-from segmodel.runs.sweep import fit_grid
-from segmodel.prediction import from_slots
-from segmodel.runs.run import Run
-from segmodel.runs.config import RunConfig
 from segmodel.data.views import Views, make_views
+from segmodel.evaluation.comparison import ALL_CUTS, compare_outcomes
+from segmodel.evaluation.comparison_files import write_comparison
+from segmodel.evaluation.evaluation import Evaluation, evaluate
+from segmodel.evaluation.svg import differences_svg
+from segmodel.prediction import from_slots
+from segmodel.runs.compare import compare, cut_name, group_runs
+from segmodel.runs.config import RunConfig
+from segmodel.runs.run import Run
+from segmodel.runs.sweep import fit_grid
 
 MakeLog = Callable[..., Interactions]
 
@@ -128,7 +128,7 @@ def test_a_grid_has_a_run_per_cell_and_trains_none_twice(
         seeds=(1, 2),
         progress=lines.append,
     )
-    assert lines == ["training own-from-900-seed-2"]
+    assert lines == ["training own-from-900-seed-2 (2/2, 0:00 to go)"]
     assert again["own"][0].folder == tmp_path / "runs" / "own-from-900-seed-1"
     with pytest.raises(ValueError, match=r"own-from-900-seed-1 was trained with other options"):
         fit_grid(store_path, {"own": {"model": "duration-position"}}, tmp_path / "runs", seeds=(1,))

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore
 from segmodel.runs.config import run_config
 from segmodel.runs.pairs import pairs_of
-from segmodel.runs.predictor import predict_pairs, predict_test
+from segmodel.runs.predictor import SkippedPair, open_predictor
 from segmodel.runs.run import Run
 from segmodel.runs.train import prepare, train
 
 COLUMNS = [
     "user_id", "video_id", "time_ms", "segment", "start_s", "end_s", "interest", "skip_probability", "survival",
+    "user_known", "video_known",
 ]  # fmt: skip
 
 
@@ -27,13 +27,8 @@ def run(store_path: Path, workplace: Path) -> Run:
     return train(prepare(run_config(store_path, {"model": "paper", "d": 8, "layers": 1, "heads": 2, "epochs": 1})))
 
 
-@pytest.fixture
-def store(store_path: Path) -> FeatureStore:
-    return FeatureStore(store_path)
-
-
-def test_the_file_has_one_row_per_segment_and_sums_to_one(run: Run, store: FeatureStore, tmp_path: Path) -> None:
-    found = predict_test(run, store)
+def test_the_file_has_one_row_per_segment_and_sums_to_one(run: Run, tmp_path: Path) -> None:
+    found = open_predictor(run).test()
     found.write(tmp_path / "p.csv")
     table = pd.read_csv(tmp_path / "p.csv")
     assert list(table.columns) == COLUMNS
@@ -44,30 +39,37 @@ def test_the_file_has_one_row_per_segment_and_sums_to_one(run: Run, store: Featu
     assert (table.end_s > table.start_s).all()
 
 
-def test_users_and_videos_never_seen_are_scored(run: Run, store: FeatureStore, log: Interactions) -> None:
+def test_users_and_videos_never_seen_are_scored(run: Run, log: Interactions) -> None:
     pairs = pairs_of(["u1", "nobody"], ["v1", "nothing"], log)
     pairs = replace(pairs, duration_ms=np.where(pairs.video == 1, 12_000, 0))
-    found = predict_pairs(run, store, pairs)
+    found = open_predictor(run).pairs(pairs)
     assert len(found.views) == 4
+    assert found.video_known.tolist() == [True, False, True, False]
+    assert found.user_known.tolist() == [True, True, False, False]
     assert np.isfinite(found.prediction.slots).all()
     assert found.views.segments[1] == 3
 
 
-def test_a_pair_without_any_duration_is_an_error_that_names_it(
-    run: Run, store: FeatureStore, log: Interactions
-) -> None:
-    with pytest.raises(ValueError, match=r"pair 2: video 'nothing' is not in .* no duration"):
-        predict_pairs(run, store, pairs_of(["u1"], ["v1", "nothing"], log))
+def test_a_pair_without_any_duration_is_skipped_with_its_reason(run: Run, log: Interactions) -> None:
+    found = open_predictor(run).pairs(pairs_of(["u1", "nobody"], ["v1", "nothing"], log))
+    assert len(found) == 2
+    assert found.skipped == tuple(
+        SkippedPair(user, "nothing", "not in the store, and no duration given") for user in ("u1", "nobody")
+    )
+    assert found.user_known.tolist() == [True, False]
+    with pytest.raises(ValueError, match=r"no pair can be predicted: 1 × not in the store.*'nothing'"):
+        open_predictor(run).product(["u1"], ["nothing"])
 
 
-def test_too_long_pairs_are_named_not_predicted(run: Run, store: FeatureStore, log: Interactions) -> None:
+def test_too_long_pairs_are_named_not_predicted(run: Run, log: Interactions) -> None:
     pairs = replace(pairs_of(["u1"], ["v1", "long"], log), duration_ms=np.array([0, 500_000]))
-    found = predict_pairs(run, store, pairs)
+    found = open_predictor(run).pairs(pairs)
     assert len(found.views) == 1
-    assert found.skipped == {"duration of 200 s or more": 1}
+    assert found.skipped == (SkippedPair("u1", "long", "duration of 200 s or more"),)
+    assert found.reasons() == {"duration of 200 s or more": 1}
 
 
-def test_earlier_pairs_with_a_watch_time_are_history(run: Run, store: FeatureStore, log: Interactions) -> None:
+def test_earlier_pairs_with_a_watch_time_are_history(run: Run, log: Interactions) -> None:
     """A later pair's prediction changes with an earlier pair's watch time, but not with a tied one's."""
 
     def last(watch_ms: int, time_ms: int) -> np.ndarray:
@@ -80,14 +82,14 @@ def test_earlier_pairs_with_a_watch_time_are_history(run: Run, store: FeatureSto
             watch_ms=np.array([watch_ms, 0], np.int64),
             duration_ms=np.zeros(2, np.int64),
         )
-        return predict_pairs(run, store, pairs).prediction.slots[1]
+        return open_predictor(run).pairs(pairs).prediction.slots[1]
 
     assert not np.allclose(last(0, 500), last(9_000, 500))
     np.testing.assert_allclose(last(0, 1000), last(9_000, 1000))
 
 
-def test_predictions_keep_the_order_of_the_pairs(run: Run, store: FeatureStore, log: Interactions) -> None:
-    found = predict_pairs(run, store, pairs_of(["u3", "u1"], ["v5", "v2"], log))
+def test_predictions_keep_the_order_of_the_pairs(run: Run, log: Interactions) -> None:
+    found = open_predictor(run).pairs(pairs_of(["u3", "u1"], ["v5", "v2"], log))
     v = found.views
     named = [(v.user_ids[u], v.video_ids[i]) for u, i in zip(v.user, v.video, strict=True)]
     assert named == [("u3", "v5"), ("u3", "v2"), ("u1", "v5"), ("u1", "v2")]

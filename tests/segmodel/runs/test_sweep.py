@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from segmodel.runs.sweep import FULL, ablated_models, ablations
-from segmodel.runs.config import run_config
 from segmodel.models import make_model
+from segmodel.runs.config import run_config
+from segmodel.runs.sweep import FULL, ablated_models, ablations
 
 
 @pytest.mark.parametrize("model", ablated_models())

@@ -81,6 +81,25 @@ def test_videos_that_the_run_cannot_take_are_named_with_the_reason(client: TestC
     assert (found["predictions"], len(found["skipped"])) == ([], 1)
 
 
+@pytest.mark.parametrize("route", ["predict-skip", "rank"])
+def test_who_and_what_is_unknown_is_told(client: TestClient, route: str) -> None:
+    asked = {"user_id": "nobody", "video_ids": ["nope", "v1", "other"], "durations_ms": {"other": 9_000}}
+    reply = client.post(f"/v1/{route}", json=asked)
+    assert reply.status_code == 200
+    found = reply.json()
+    assert {p["video_id"]: p["video_known"] for p in found["predictions"]} == {"v1": True, "other": False}
+    assert found["skipped"] == [{"video_id": "nope", "reason": "not in the store, and no duration given"}]
+    assert found["user_known"] is False
+    assert client.post(f"/v1/{route}", json=ASK).json()["user_known"] is True
+
+
+def test_what_the_store_can_show_of_a_video(client: TestClient) -> None:
+    found = client.get("/v1/video", params={"video_id": "v1"}).json()
+    assert found == {"video_id": "v1", "title": "", "thumbnails": []}
+    reply = client.get("/v1/video", params={"video_id": "nope"})
+    assert (reply.status_code, reply.json()) == (422, {"error": "video 'nope' is not in the store"})
+
+
 def test_an_event_is_stored_once(client: TestClient) -> None:
     replies = [client.post("/v1/events", json=EVENT) for _ in range(2)]
     assert [(r.status_code, r.json()) for r in replies] == [(201, {"stored": True}), (200, {"stored": False})]
@@ -88,7 +107,6 @@ def test_an_event_is_stored_once(client: TestClient) -> None:
 
 HISTORY = [{"video_id": "v1", "time_ms": 1, "watch_ms": 1}]
 WRONG: dict[str, tuple[str, Any, int, str]] = {
-    "unknown video": ("predict-skip", {**ASK, "video_ids": ["v1", "nope"]}, 422, "'nope' is not in the store"),
     "unknown past video": (
         "rank", {"history": [{**HISTORY[0], "video_id": "x"}], "video_ids": ["v1"]}, 422, "'x' is not in the store"
     ),

@@ -18,6 +18,7 @@ parameters = pytest.importorskip("schemathesis.core.parameters")
 
 ASKING = ("/v1/predict-skip", "/v1/rank", "/v1/events")
 READING = ("/v1/catalog", "/metrics", "/healthz")
+NAMING = ("/v1/video",)
 HEADERS = {"Authorization": "Bearer key"}
 
 CHECKS = [
@@ -43,7 +44,7 @@ def described(start: Callable[..., Service]) -> Any:
 
 
 def test_every_route_is_described(described: Any) -> None:
-    assert {op.ok().path for op in described.get_all_operations()} == {*ASKING, *READING}
+    assert {op.ok().path for op in described.get_all_operations()} == {*ASKING, *READING, *NAMING}
 
 
 @pytest.mark.parametrize("path", ASKING)
@@ -83,5 +84,15 @@ def test_reading_needs_nothing(described: Any, path: str) -> None:
     @given(case=described[path]["GET"].as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE))
     def ask(case: Any) -> None:
         assert case.call_and_validate(headers=HEADERS, checks=CHECKS).status_code == 200
+
+    ask()
+
+
+@pytest.mark.parametrize("path", NAMING)
+def test_what_is_named_is_there_or_the_reason_is(described: Any, path: str) -> None:
+    @quickly
+    @given(case=described[path]["GET"].as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE))
+    def ask(case: Any) -> None:
+        assert case.call_and_validate(headers=HEADERS, checks=CHECKS).status_code in (200, 422)
 
     ask()

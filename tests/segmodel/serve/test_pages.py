@@ -62,7 +62,8 @@ def test_the_pages_work_on_a_phone_and_ask_the_server_alone(address: str, browse
     assert browser.run("document.querySelectorAll('#answer tbody tr').length") == 12
     # Strips are as long as their videos, on one scale, and each segment of the first has its place.
     widths, seconds = browser.run(
-        "[[...document.querySelectorAll('.strips > div')].map(d => d.offsetWidth / d.parentElement.offsetWidth),"
+        "[[...document.querySelectorAll('.strips > div:not(.pictures)')]"
+        ".map(d => d.offsetWidth / d.parentElement.offsetWidth),"
         "answer.predictions.map(v => v.duration_s)]"
     )
     assert [w * max(seconds) for w in widths] == pytest.approx(seconds, rel=0.02)
@@ -75,16 +76,22 @@ def test_the_pages_work_on_a_phone_and_ask_the_server_alone(address: str, browse
     )
     assert browser.run("document.getElementById('told').textContent") == "chance in % of watching past the segment"
     assert len(browser.requests) == asked
-    # An unknown video is named, as text.
+    # An unknown video is named, as text, and so is a user of whom nothing is known.
     browser.run(
-        "document.getElementById('videos').value = '<img src=x>'; document.getElementById('question').requestSubmit()"
+        "document.getElementById('videos').value = '<img src=x>'; document.getElementById('user').value = 'nobody';"
+        "document.getElementById('question').requestSubmit()"
     )
     wait(browser, f"{message}.textContent.includes('<img src=x>')")
+    assert "the answer is one for anybody" in browser.run(f"{message}.textContent")
+    assert browser.run("document.querySelectorAll('#answer tbody tr').length") == 0
     assert {urlsplit(a).netloc for a in browser.requests} == {urlsplit(address).netloc}
 
     browser.show(f"{address}docs#SkipRequest", 390, 844)
     wait(browser, "document.getElementById('SkipRequest')?.open")
     assert browser.run("document.documentElement.scrollWidth - innerWidth") == 0
+    told = browser.run("[...document.querySelectorAll('pre.curl')].map(p => p.textContent).join('|')")
+    assert f"curl {address}v1/predict-skip" in told
+    assert '"user_id":"17"' in told
     assert browser.complaints == []
 
 
@@ -97,3 +104,6 @@ def test_a_server_that_is_gone_is_said(address: str, browser: chromium.Chromium)
         "document.getElementById('question').requestSubmit()"
     )
     wait(browser, "document.getElementById('message').textContent.includes('does not answer')")
+    # Old rows answered another question.
+    assert browser.run("document.getElementById('answer').hidden") is True
+    assert browser.run("document.querySelectorAll('#answer tbody tr').length") == 0

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from segmodel.serve import service as service_module
 from segmodel.serve.app import create_app
-from segmodel.serve.scorer import Question, Scorer, open_scorer
+from segmodel.serve.scorer import LiveScorer, Question, open_scorer
 from segmodel.serve.service import Service
 
 ASK = {"user_id": "u1", "video_ids": ["v1", "v2"]}
@@ -46,12 +46,12 @@ def test_the_busiest_users_are_read_before_anybody_asks(
     link: Path, journal: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, users: int
 ) -> None:
     asked: list[Question] = []
-    answer = Scorer.answer
+    answer = LiveScorer.answer
     monkeypatch.setattr("segmodel.serve.scorer._READ_USERS_S", seconds)
-    monkeypatch.setattr(Scorer, "answer", lambda self, question: asked.append(question) or answer(self, question))
+    monkeypatch.setattr(LiveScorer, "answer", lambda self, question: asked.append(question) or answer(self, question))
     scorer = open_scorer(link, journal)
     assert [q.user_id for q in asked] == scorer.pasts.users(users)
-    assert set(asked[0].video_ids) == set(scorer.store)
+    assert set(asked[0].video_ids) == set(scorer.data.store)
     scorer.close()
 
 
@@ -131,7 +131,7 @@ def test_a_link_that_moves_back_after_a_reload_by_hand_is_followed(
 def test_jobs_run_one_after_the_other_in_one_thread(service: Service) -> None:
     seen: list[tuple[str, int]] = []
 
-    def job(scorer: Scorer) -> int:
+    def job(scorer: LiveScorer) -> int:
         seen.append((threading.current_thread().name, len(seen)))
         time.sleep(0.001)
         return len(scorer.answer(Question(["v1"], "u1")).video_ids)

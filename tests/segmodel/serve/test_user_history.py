@@ -10,30 +10,31 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.store.reader import FeatureStore
-from segmodel.data.views import Views
+from segmodel.data.views import VIEW_COLUMNS, Views
 from segmodel.runs.config import RunConfig
+from segmodel.runs.data import RunData
 from segmodel.serve.journal import Journal, WatchedView
-from segmodel.serve.lru_cache import Recent
-from segmodel.serve.user_history import _COLUMNS, Binding, Past, Pasts
+from segmodel.serve.lru_cache import LruCache
+from segmodel.serve.user_history import UserHistories, UserHistory
 from segmodel.serve.video_ids import VideoTable
 
 
 @pytest.fixture
-def make_pasts(home: Path, base_log: Interactions, journal: Path) -> Callable[[], Pasts]:
+def make_pasts(home: Path, base_log: Interactions, journal: Path) -> Callable[[], UserHistories]:
     store = FeatureStore(home / "feats.h5")
     config = RunConfig(store=str(store.path), model="hazard")
-    return lambda: Pasts(Binding(config, store), base_log, Journal(journal))
+    return lambda: UserHistories(RunData(config, store, base_log), Journal(journal))
 
 
-def known(past: Past) -> list[tuple[object, ...]]:
+def known(past: UserHistory) -> list[tuple[object, ...]]:
     views = past.views
     names = views.video_ids[views.video].tolist()
-    columns = [getattr(views, c).tolist() for c in _COLUMNS if c not in ("user", "video", "log_row")]
+    columns = [getattr(views, c).tolist() for c in VIEW_COLUMNS if c not in ("user", "video", "log_row")]
     return [*zip(names, *columns, strict=True)]
 
 
 def test_events_one_by_one_give_what_reading_them_at_once_gives(
-    make_pasts: Callable[[], Pasts], base_log: Interactions, journal: Path, rng: np.random.Generator
+    make_pasts: Callable[[], UserHistories], base_log: Interactions, journal: Path, rng: np.random.Generator
 ) -> None:
     pasts, book = make_pasts(), Journal(journal)
     old = list(zip(base_log.user.tolist(), base_log.video.tolist(), base_log.time_ms.tolist(), strict=True))
@@ -56,7 +57,9 @@ def test_events_one_by_one_give_what_reading_them_at_once_gives(
     assert sum(len(pasts.of(f"u{u}").views) for u in range(10)) > len(base_log)
 
 
-def test_a_past_is_the_same_object_until_something_new_is_known(make_pasts: Callable[[], Pasts], journal: Path) -> None:
+def test_a_past_is_the_same_object_until_something_new_is_known(
+    make_pasts: Callable[[], UserHistories], journal: Path
+) -> None:
     pasts = make_pasts()
     one, other = pasts.of("u1"), pasts.of("u2")
     Journal(journal).append(WatchedView("u1", "v1", 1, 0, 1000))
@@ -71,7 +74,7 @@ def test_a_past_is_the_same_object_until_something_new_is_known(make_pasts: Call
 def test_a_past_handed_out_is_told_of_when_it_grows(home: Path, base_log: Interactions, journal: Path) -> None:
     told: list[tuple[Views, Views]] = []
     config, store, book = RunConfig(store="", model="hazard"), FeatureStore(home / "feats.h5"), Journal(journal)
-    pasts = Pasts(Binding(config, store), base_log, Journal(journal), lambda *pair: told.append(pair))
+    pasts = UserHistories(RunData(config, store, base_log), Journal(journal), lambda *pair: told.append(pair))
     one = pasts.of("u1")
     for time_ms in (9_000_000, 1):
         for user in ("u1", "u2"):
@@ -84,7 +87,7 @@ def test_a_past_handed_out_is_told_of_when_it_grows(home: Path, base_log: Intera
     assert len(last.views) == len(one.views) + 2
 
 
-def test_unknown_users_have_an_empty_past(make_pasts: Callable[[], Pasts]) -> None:
+def test_unknown_users_have_an_empty_past(make_pasts: Callable[[], UserHistories]) -> None:
     pasts = make_pasts()
     past = pasts.of("nobody")
     assert (len(past.views), past.last_ms) == (0, -1)
@@ -93,7 +96,7 @@ def test_unknown_users_have_an_empty_past(make_pasts: Callable[[], Pasts]) -> No
 
 
 def test_videos_keep_their_places_while_the_table_grows(
-    make_pasts: Callable[[], Pasts], journal: Path, monkeypatch: pytest.MonkeyPatch
+    make_pasts: Callable[[], UserHistories], journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segmodel.serve.video_ids.SPARE", 8)
     pasts, book = make_pasts(), Journal(journal)
@@ -130,7 +133,7 @@ def test_recent_forgets_what_was_not_asked_for_the_longest() -> None:
     def make(name: str) -> Callable[[], str]:
         return lambda: made.append(name) or name  # type: ignore[func-returns-value]
 
-    recent: Recent[str] = Recent(6, weigh=len)
+    recent: LruCache[str] = LruCache(6, weigh=len)
     for name in ("ab", "cd", "ab", "ef", "ab", "cd"):
         assert recent.get(name, make(name)) == name
     assert made == ["ab", "cd", "ef", "cd"]

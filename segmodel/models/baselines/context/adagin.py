@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,22 +15,32 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
-from segmodel.models.settings import Search
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
+from segmodel.models.settings import Search, one_of
+
+EDGES = ("positive", "fair-share")
+"""Which edges a softmax over fields keeps: those of any weight above 0, or of at least 1 / F."""
 
 
 @dataclass(frozen=True)
-class AdaGINConfig(RankingConfig):
+class AdaGINConfig(RecommenderConfig):
     """Settings of AdaGIN."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1, 3)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "layers": (2, 1, 3), "edges": EDGES}
+    before: ClassVar[Mapping[str, Any]] = {**RecommenderConfig.before, "edges": "fair-share"}
 
     layers: int = 2
     """Orders of interaction beyond the plain fields. The paper's negative-feedback search of this number is left to
     whoever searches settings."""
-    edge_temperature: float = 0.1
+    edges: str = "positive"
+    """``positive`` is what the authors' code does: at its low temperature the weight of an edge underflows to 0 in
+    single precision once its logit is about 1 below the best, so that most edges stay."""
+    edge_temperature: float = 0.01
     node_temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("edges", self.edges, EDGES)
 
 
 def noisy_softmax(logits: Tensor, temperature: float, dim: int, noisy: bool) -> Tensor:
@@ -40,13 +51,17 @@ def noisy_softmax(logits: Tensor, temperature: float, dim: int, noisy: bool) -> 
 class FeatureGraphLayer(nn.Module):
     """One step of the graph of fields (the paper's GFIM): choose edges, aggregate, weigh fields, add the first layer.
 
-    Edge j -> i is kept where softmax_j(LeakyReLU(w · [e_i; e_j])) is at least its fair share 1 / F, itself always: a
-    0/1 adjacency A, straight-through for the gradient. Then h_i = g_i · W_i sum_j A_ij e_j with field importance
+    Edge j -> i is kept where a_ij = softmax_j(LeakyReLU(w · [e_i; e_j]) / temperature) > 0, as in the authors' code, or
+    >= its fair share 1 / F; itself always. That makes a 0/1 adjacency A. Its gradient is that of a, straight-through;
+    in the authors' code w gets none. Then h_i = g_i · W_i sum_j A_ij e_j with field importance
     g = softmax_i(MLP(·)), and LeakyReLU(h) + e^(0).
     """
 
-    def __init__(self, fields: int, d: int, edge_temperature: float, node_temperature: float) -> None:
+    def __init__(
+        self, fields: int, d: int, edge_temperature: float, node_temperature: float, edges: str = "positive"
+    ) -> None:
         super().__init__()
+        self.fair_share = edges == "fair-share"
         self.edge_temperature, self.node_temperature = edge_temperature, node_temperature
         self.edge = nn.Linear(2 * d, 1, bias=False)
         self.transform = nn.Parameter(torch.randn(fields, d, d) * d**-0.5)
@@ -59,7 +74,8 @@ class FeatureGraphLayer(nn.Module):
         fields = e.shape[1]
         pairs = torch.cat([e[:, :, None].expand(-1, -1, fields, -1), e[:, None].expand(-1, fields, -1, -1)], dim=-1)
         soft = noisy_softmax(F.leaky_relu(self.edge(pairs)[..., 0]), self.edge_temperature, -1, self.training)
-        hard = torch.maximum((soft >= 1.0 / fields).to(soft.dtype), self.itself)
+        kept = soft >= 1.0 / fields if self.fair_share else soft > 0
+        hard = torch.maximum(kept.to(soft.dtype), self.itself)
         return hard + soft - soft.detach()
 
     def forward(self, e: Tensor, first: Tensor) -> Tensor:
@@ -104,7 +120,7 @@ class AdaGINNetwork(ItemNetwork):
         fields = len(FIELDS)
         self.embed = FieldEmbedding(sizes, config.d)
         self.graph = nn.ModuleList(
-            FeatureGraphLayer(fields, config.d, config.edge_temperature, config.node_temperature)
+            FeatureGraphLayer(fields, config.d, config.edge_temperature, config.node_temperature, config.edges)
             for _ in range(config.layers)
         )
         self.read = SemanticSpaces(fields, config.d, config.dropout)

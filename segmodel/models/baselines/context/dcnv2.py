@@ -13,16 +13,15 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class DCNv2Config(RankingConfig):
+class DCNv2Config(RecommenderConfig):
     """Settings of DCN-V2."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "crosses": (2, 1, 3)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "crosses": (2, 1, 3)}
 
     crosses: int = 2
     layers: int = 2

@@ -15,16 +15,15 @@ from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding, History
 from segmodel.models.baselines.items import Items
 from segmodel.models.baselines.objectives import pointwise_loss
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class DIENConfig(RankingConfig):
+class DIENConfig(RecommenderConfig):
     """Settings of DIEN."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "auxiliary": (0.5, 0.1)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "auxiliary": (0.5, 0.1)}
 
     history: int = 10
     layers: int = 2
@@ -57,21 +56,14 @@ class AttentionalGRU(nn.Module):
         return state
 
 
-class DIENNetwork(ItemNetwork):
-    """Interest extractor (GRU), attention of the target, interest evolution (AUGRU), MLP.
+class InterestEvolution(nn.Module):
+    """Interest extractor (GRU), attention of the target, interest evolution (AUGRU): a_j = softmax_j(h_j W v_A)."""
 
-    a_j = softmax_j(h_j W v_A). Auxiliary loss: the state h_j should tell the next viewed segment from a
-    segment of somebody else's history, - ln sigma(h_j · e_{j+1}) - ln sigma(-h_j · e'_{j+1}).
-    """
-
-    def __init__(self, config: DIENConfig, sizes: Sizes) -> None:
+    def __init__(self, d: int) -> None:
         super().__init__()
-        d, self.length, self.auxiliary = config.d, config.history, config.auxiliary
-        self.embed = FieldEmbedding(sizes, d)
         self.extractor = nn.GRU(d, d, batch_first=True)
         self.attend = nn.Linear(d, d, bias=False)
         self.evolution = AttentionalGRU(d, d)
-        self.deep = mlp([(len(FIELDS) + 1) * d, *[d] * config.layers, 1], config.dropout)
 
     def interests(self, history: History) -> Tensor:
         """States h_j (B, H, d). Padding lies before the first step, as zeros that a padding-free run does not see."""
@@ -84,12 +76,31 @@ class DIENNetwork(ItemNetwork):
         right = torch.take_along_dim(states, ((column - shift) % history.mask.shape[1])[..., None], dim=1)
         return right * history.mask[..., None]
 
+    def evolved(self, history: History, states: Tensor, target: Tensor, items: Items) -> Tensor:
+        """The interest (T, d) that each target (T, d) finds in the states of its view."""
+        found, mask = states[items.view], history.mask[items.view]
+        logits = (self.attend(found) @ target[..., None])[..., 0]
+        attention = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(dim=-1) * mask
+        interest: Tensor = self.evolution(found, attention)
+        return interest
+
+
+class DIENNetwork(InterestEvolution, ItemNetwork):
+    """MLP on the fields and the evolved interest.
+
+    Auxiliary loss: the state h_j should tell the next viewed segment from a segment of somebody else's history,
+    - ln sigma(h_j · e_{j+1}) - ln sigma(-h_j · e'_{j+1}).
+    """
+
+    def __init__(self, config: DIENConfig, sizes: Sizes) -> None:
+        super().__init__(config.d)
+        d, self.length, self.auxiliary = config.d, config.history, config.auxiliary
+        self.embed = FieldEmbedding(sizes, d)
+        self.deep = mlp([(len(FIELDS) + 1) * d, *[d] * config.layers, 1], config.dropout)
+
     def score(self, batch: Batch, items: Items, history: History, states: Tensor) -> Tensor:
         """Scores (T,)."""
-        found, mask = states[items.view], history.mask[items.view]
-        logits = (self.attend(found) @ self.embed.target(batch, items)[..., None])[..., 0]
-        attention = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(dim=-1) * mask
-        interest = self.evolution(found, attention)
+        interest = self.evolved(history, states, self.embed.target(batch, items), items)
         score: Tensor = self.deep(torch.cat([self.embed(batch, items).flatten(1), interest], dim=1))[:, 0]
         return score
 

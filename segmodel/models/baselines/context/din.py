@@ -13,16 +13,15 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class DINConfig(RankingConfig):
+class DINConfig(RecommenderConfig):
     """Settings of DIN."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "history": (20, 10)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "history": (20, 10)}
 
     history: int = 20
     layers: int = 2

@@ -13,21 +13,21 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class FinalMLPConfig(RankingConfig):
+class FinalMLPConfig(RecommenderConfig):
     """Settings of FinalMLP."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1, 3)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "layers": (2, 1, 3)}
 
     layers: int = 2
     heads: int = 4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.d % self.heads:
             raise ValueError(f"d = {self.d} must be a multiple of heads = {self.heads}")
 

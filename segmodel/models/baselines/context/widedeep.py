@@ -13,16 +13,15 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes, mlp
 from segmodel.models.baselines.fields import FIELDS, FieldEmbedding, field_codes
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class WideDeepConfig(RankingConfig):
+class WideDeepConfig(RecommenderConfig):
     """Settings of Wide & Deep."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1, 3)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "layers": (2, 1, 3)}
 
     layers: int = 2
 

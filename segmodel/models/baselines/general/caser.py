@@ -12,16 +12,15 @@ from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class CaserConfig(RankingConfig):
+class CaserConfig(RecommenderConfig):
     """Settings of Caser."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "history": (10, 20)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "history": (10, 20)}
 
     history: int = 10
     """L, the newest viewed segments that make the image."""
@@ -31,6 +30,7 @@ class CaserConfig(RankingConfig):
     vertical: int = 4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.heights or max(self.heights) > self.history or min(self.heights) < 1:
             raise ValueError(f"heights {self.heights}: each must be in 1 .. history = {self.history}")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,9 +16,8 @@ from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.general.lightgcn import GraphRecommender
 from segmodel.models.baselines.graph import GraphEmbedding
 from segmodel.models.baselines.items import Items, one_watched_each
-from segmodel.models.baselines.recommender import ItemNetwork
-from segmodel.models.ranking import RankingConfig
-from segmodel.models.settings import Search
+from segmodel.models.baselines.recommender import ItemNetwork, RecommenderConfig
+from segmodel.models.settings import Search, one_of
 
 
 def alignment(users: Tensor, items: Tensor) -> Tensor:
@@ -36,32 +36,47 @@ def uniformity(vectors: Tensor) -> Tensor:
     return torch.logsumexp(-2.0 * squared, dim=0) - torch.log(torch.tensor(float(len(row)), device=normal.device))
 
 
+SCORES = ("dot", "cosine")
+"""Of user and item vectors: their dot product, as its authors rank, or the cosine, which is what the loss shapes."""
+
+
 @dataclass(frozen=True)
-class DirectAUConfig(RankingConfig):
+class DirectAUConfig(RecommenderConfig):
     """Settings of DirectAU."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "layers": (1, 2), "gamma": (1.0, 0.3, 3.0)}
+    search: ClassVar[Search] = {
+        **RecommenderConfig.search,
+        "layers": (1, 2),
+        "gamma": (1.0, 0.3, 3.0),
+        "score": SCORES,
+    }
+    before: ClassVar[Mapping[str, Any]] = {**RecommenderConfig.before, "score": "cosine"}
 
     layers: int = 1
     """Of its LightGCN encoder; 0 is the plain matrix factorisation."""
     gamma: float = 1.0
     """Weight of uniformity."""
+    score: str = "dot"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("score", self.score, SCORES)
 
 
 class DirectAUNetwork(ItemNetwork):
     """Loss: l_align + gamma · (l_uniform(users) + l_uniform(items)) / 2, on one watched item of each view.
 
-    No negatives: the segment where the user left enters no term. The score is the cosine that the loss shapes.
+    No negatives: the segment where the user left enters no term.
     """
 
     def __init__(self, config: DirectAUConfig, sizes: Sizes, arrays: Arrays) -> None:
         super().__init__()
         self.embed = GraphEmbedding(sizes, arrays, config.d, config.layers)
-        self.gamma = config.gamma
+        self.gamma, self.cosine = config.gamma, config.score == "cosine"
 
     def forward(self, batch: Batch, items: Items) -> Tensor:
         user, item = self.embed(batch, items)
-        return F.cosine_similarity(user, item, dim=-1)
+        return F.cosine_similarity(user, item, dim=-1) if self.cosine else (user * item).sum(dim=-1)
 
     def loss(self, batch: Batch, items: Items, label: Tensor) -> Tensor:
         chosen = one_watched_each(items, label, len(batch.user))

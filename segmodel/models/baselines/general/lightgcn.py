@@ -14,16 +14,15 @@ from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.graph import GraphEmbedding, watched_graph
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import RankingNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import RankingNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class LightGCNConfig(RankingConfig):
+class LightGCNConfig(RecommenderConfig):
     """Settings of LightGCN."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "layers": (2, 1, 3)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "layers": (2, 1, 3)}
 
     layers: int = 2
 

@@ -13,22 +13,22 @@ from segmodel.data.batch import Batch
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import INITIAL_STD, SegmentEmbedding, Sizes, mlp
 from segmodel.models.baselines.items import Items
-from segmodel.models.baselines.recommender import ItemNetwork, Recommender
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import ItemNetwork, Recommender, RecommenderConfig
 from segmodel.models.settings import Search
 
 
 @dataclass(frozen=True)
-class SASRecConfig(RankingConfig):
+class SASRecConfig(RecommenderConfig):
     """Settings of SASRec."""
 
-    search: ClassVar[Search] = {**RankingConfig.search, "history": (30, 15), "layers": (2, 1)}
+    search: ClassVar[Search] = {**RecommenderConfig.search, "history": (30, 15), "layers": (2, 1)}
 
     history: int = 30
     layers: int = 2
     heads: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.d % self.heads:
             raise ValueError(f"d = {self.d} must be a multiple of heads = {self.heads}")
 

@@ -69,8 +69,8 @@ class BM3Network(ItemNetwork):
         )
         count = torch.stack(there).sum(dim=0)[:, None]
         mean = (torch.stack(contents) * torch.stack(there)[..., None]).sum(dim=0) / count.clamp(min=1)
-        cold = (self.embed.graph.node(batch.video[items.view], items.segment) < 0)[:, None] & (count > 0)
-        position = self.embed.segment.position(items.segment)
+        cold = (self.embed.graph.node(batch.video[items.view], items.place) < 0)[:, None] & (count > 0)
+        position = self.embed.segment.position(items.place)
         return user, torch.where(cold, mean + position, item)
 
     def _contents(self, batch: Batch, items: Items) -> list[tuple[nn.Module, tuple[Tensor, Tensor]]]:

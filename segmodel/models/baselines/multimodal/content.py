@@ -19,11 +19,11 @@ from segmodel.models.baselines.embeddings import Sizes
 from segmodel.models.baselines.general.lightgcn import GraphRecommender
 from segmodel.models.baselines.graph import store_rows
 from segmodel.models.baselines.items import Items
-from segmodel.models.ranking import RankingConfig
+from segmodel.models.baselines.recommender import RecommenderConfig
 
 
 @dataclass(frozen=True)
-class MultimodalConfig(RankingConfig):
+class MultimodalConfig(RecommenderConfig):
     """Settings that the multimodal systems share."""
 
     layers: int = 2
@@ -32,6 +32,7 @@ class MultimodalConfig(RankingConfig):
     """Those of them that the store has are used."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.modalities or any(m not in CONTENT for m in self.modalities):
             raise ValueError(f"modalities {','.join(self.modalities)!r}: valid are {', '.join(CONTENT)}")
 

@@ -111,7 +111,7 @@ def test_feature_gates_scale_between_nothing_and_double(sizes: Sizes, make_batch
 
 def test_adagin_adjacency_is_hard_and_has_loops() -> None:
     torch.manual_seed(0)
-    layer = FeatureGraphLayer(4, 8, 0.1, 1.0)
+    layer = FeatureGraphLayer(4, 8, 0.1, 1.0, "fair-share")
     for noisy in (True, False):
         layer.train(noisy)
         found = layer.adjacency(torch.randn(50, 4, 8))
@@ -124,7 +124,7 @@ def test_adagin_adjacency_is_hard_and_has_loops() -> None:
 
 def test_adagin_edges_follow_the_features_and_learn() -> None:
     torch.manual_seed(0)
-    layer = FeatureGraphLayer(3, 2, 0.1, 1.0).eval()
+    layer = FeatureGraphLayer(3, 2, 0.1, 1.0, "fair-share").eval()
     with torch.no_grad():
         # Edge logits are the first number of the sender.
         layer.edge.weight.copy_(torch.tensor([[0.0, 0.0, 1.0, 0.0]]))
@@ -244,15 +244,42 @@ def test_co_action_is_a_micro_mlp_cut_from_the_target() -> None:
     target = torch.tensor([[1.0, 2, 3, 4, 0.1, 0.2, 0.5, -0.5, 0.3]])
     feed = torch.tensor([[[0.1, -0.2]]])
     first = torch.tanh(torch.tensor([0.1 * 1 - 0.2 * 3 + 0.1, 0.1 * 2 - 0.2 * 4 + 0.2]))
-    second = torch.tanh(first[0] * 0.5 - first[1] * 0.5 + 0.3)
+    # The last layer is linear.
+    second = first[0] * 0.5 - first[1] * 0.5 + 0.3
     torch.testing.assert_close(unit(target, feed)[0, 0], torch.cat([first, second[None]]))
 
 
-def test_co_action_sums_powers_of_what_is_fed() -> None:
+def test_co_action_sets_powers_of_what_is_fed_side_by_side() -> None:
     torch.manual_seed(0)
     once, twice = CoActionUnit((3, 2), orders=1), CoActionUnit((3, 2), orders=2)
     target, feed = torch.randn(4, once.target_width), torch.randn(4, 1, 3)
-    torch.testing.assert_close(twice(target, feed), once(target, feed) + once(target, feed**2))
+    expected = torch.cat([once(target, feed), once(target, feed**2)], dim=-1)
+    torch.testing.assert_close(twice(target, feed), expected)
+    assert twice.output_width == 2 * once.output_width
+
+
+@pytest.mark.parametrize("base", ["dien", "pooling"])
+def test_can_stands_on_the_base_that_it_names(sizes: Sizes, make_batch: MakeBatch, base: str) -> None:
+    torch.manual_seed(0)
+    network = CANNetwork(CANConfig(d=4, base=base, dropout=0.0), sizes)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter *= 5
+    # The order of the history matters to DIEN alone; co-actions are averaged.
+    forth = make_batch([1, 2], [1, 2], [2, 2], histories=[[(1, 0), (2, 1), (3, 0)], [(3, 0)]])
+    back = make_batch([1, 2], [1, 2], [2, 2], histories=[[(3, 0), (2, 1), (1, 0)], [(3, 0)]])
+    items = all_items(forth.segments)
+    same = torch.allclose(network(forth, items), network(back, items), rtol=1e-4)
+    assert same == (base == "pooling")
+    label = (items.segment != 1).float()
+    network.loss(forth, items, label).backward()
+    assert (network.base is not None) == (base == "dien")
+    if network.base is not None:
+        extra = auxiliary_loss(
+            network.base.interests(network.embed.history(forth, 20)), network.embed.history(forth, 20)
+        )
+        plain = F.binary_cross_entropy_with_logits(network(forth, items), label)
+        torch.testing.assert_close(network.loss(forth, items, label), plain + 0.5 * extra)
 
 
 def test_can_feeds_user_and_history_to_the_target(sizes: Sizes, make_batch: MakeBatch) -> None:

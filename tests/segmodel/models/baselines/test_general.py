@@ -111,8 +111,13 @@ def test_directau_needs_no_segment_that_was_left(sizes: Sizes, make_batch: Calla
     assert not gradient[1:].any()
 
 
-def test_directau_scores_are_cosines(sizes: Sizes, make_batch: Callable[..., Batch]) -> None:
-    network = DirectAUNetwork(DirectAUConfig(d=4), sizes, GRAPH)
+def test_directau_scores_are_dot_products_or_cosines(sizes: Sizes, make_batch: Callable[..., Batch]) -> None:
+    torch.manual_seed(0)
+    dots = DirectAUNetwork(DirectAUConfig(d=4), sizes, GRAPH)
+    batch = make_batch([1], [1], [3])
+    user, item = dots.embed(batch, all_items(batch.segments))
+    torch.testing.assert_close(dots(batch, all_items(batch.segments)), (user * item).sum(dim=1))
+    network = DirectAUNetwork(DirectAUConfig(d=4, score="cosine"), sizes, GRAPH)
     batch = make_batch([1], [1], [3])
     before = network(batch, all_items(batch.segments))
     assert before.abs().max() <= 1

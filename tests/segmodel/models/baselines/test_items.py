@@ -25,17 +25,36 @@ def test_all_items_are_the_segments_and_the_end_slot() -> None:
 def test_labels_by_hand(make_batch: Callable[..., Batch]) -> None:
     # Left in segment 1 of 3; completed 2; left at once of 2; completed the longest video there is.
     batch = make_batch([1, 1, 1, 1], [1, 2, 3, 4], [3, 2, 2, 4], [1, 2, 0, 4])
-    items, label = labelled_items(batch, max_segments=4)
-    found = [
-        {s: y for v, s, y in zip(items.view.tolist(), items.segment.tolist(), label.tolist(), strict=True) if v == k}
-        for k in range(4)
-    ]
-    assert found == [
+
+    def labels(end_stayed: bool) -> list[dict[int, float]]:
+        items, label = labelled_items(batch, 4, end_stayed)
+        columns = (items.view.tolist(), items.segment.tolist(), label.tolist())
+        return [{s: y for v, s, y in zip(*columns, strict=True) if v == k} for k in range(4)]
+
+    # Nothing that was not reached has a label, the end slot included.
+    assert labels(end_stayed=False) == [{0: 1, 1: 0}, {0: 1, 1: 1, 2: 0}, {0: 0}, {0: 1, 1: 1, 2: 1, 3: 1}]
+    assert labels(end_stayed=True) == [
         {0: 1, 1: 0, 3: 1},
         {0: 1, 1: 1, 2: 0},
         {0: 0, 2: 1},
         {0: 1, 1: 1, 2: 1, 3: 1},
     ]
+
+
+def test_the_end_slot_may_have_a_place_of_its_own(sizes: Sizes, make_batch: Callable[..., Batch]) -> None:
+    batch = make_batch([1, 1], [1, 1], [2, 3])
+    shared = all_items(batch.segments)
+    own = shared.with_end_at(5, batch.segments)
+    assert shared.place.tolist() == [0, 1, 2, 0, 1, 2, 3]
+    assert own.place.tolist() == [0, 1, 5, 0, 1, 2, 5]
+    assert own.segment.tolist() == shared.segment.tolist()
+    assert own.take(own.segment == 2).place.tolist() == [5, 2]
+    embed = SegmentEmbedding(sizes, 3)
+    vectors = embed.targets(batch, own)
+    # Completing a video of two segments is what completing one of three is, and not a third segment.
+    torch.testing.assert_close(vectors[2], vectors[6])
+    assert not torch.allclose(vectors[2], vectors[5])
+    torch.testing.assert_close(embed.targets(batch, shared)[2], vectors[5])
 
 
 def test_pairwise_loss_by_hand() -> None:

@@ -40,14 +40,19 @@ def batch(make_batch: Callable[..., Batch]) -> Batch:
 def test_nearest_by_cosine() -> None:
     rows = torch.tensor([[2.0, 0.0], [5.0, 1.0], [0.0, 1.0], [7.0, 7.0]])
     valid = torch.tensor([True, True, True, False])
-    found = nearest(rows, valid, rows, valid, 2, itself=True)
+    found = nearest(rows, valid, rows, valid, 2, others=True)
     assert found.tolist() == [[1, 2], [0, 2], [1, 0], [-1, -1]]
-    other = nearest(torch.tensor([[0.0, 9.0]]), valid[:1], rows, valid, 2, itself=False)
+    other = nearest(torch.tensor([[0.0, 9.0]]), valid[:1], rows, valid, 2, others=False)
     assert other.tolist() == [[2, 1]]
+    # Without being told otherwise, a row is its own nearest.
+    itself = nearest(rows, valid, rows, valid, 1, others=False)
+    assert itself[:3, 0].tolist() == [0, 1, 2]
 
 
 def test_item_graph_by_hand() -> None:
-    found = item_graph(torch.tensor([[1], [2], [1]])).to_dense()
+    found = item_graph(torch.tensor([[0, 1], [1, 2], [2, 1]])).to_dense()
+    torch.testing.assert_close(found, torch.tensor([[0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0.5, 0.5]]))
+    found = item_graph(torch.tensor([[1], [2], [1]]), in_degree=True).to_dense()
     # Rows have one neighbour each; item 1 is a neighbour twice.
     expected = torch.tensor([[0, 2**-0.5, 0], [0, 0, 1.0], [0, 2**-0.5, 0]])
     torch.testing.assert_close(found, expected)
@@ -55,7 +60,7 @@ def test_item_graph_by_hand() -> None:
 
 def test_freedom_freezes_the_item_graph_and_propagates_it(batch: Batch) -> None:
     torch.manual_seed(0)
-    network = FREEDOMNetwork(FREEDOMConfig(d=4, layers=1, neighbours=1), SIZES, ARRAYS).eval()
+    network = FREEDOMNetwork(FREEDOMConfig(d=4, layers=1, neighbours=1, item_graph="others"), SIZES, ARRAYS).eval()
     assert "similar" not in network.state_dict()
     assert not network.similar.requires_grad
     # Items 0 and 1 are each other's nearest, item 2's is item 1.
@@ -164,13 +169,15 @@ def test_slmrec_masks_a_whole_modality(batch: Batch) -> None:
     assert not torch.allclose(whole, again)
 
 
-def test_slmrec_contrast_is_added(batch: Batch) -> None:
+@pytest.mark.parametrize("task", ["fac", "masking"])
+def test_slmrec_contrast_is_added(batch: Batch, task: str) -> None:
     items = all_items(batch.segments)
     label = (items.segment != 0).float()
     losses = []
     for weight in (0.0, 1.0, 2.0):
         torch.manual_seed(0)
-        network = SLMRecNetwork(SLMRecConfig(d=4, contrast=weight, feature_dropout=0.0), SIZES, ARRAYS)
+        config = SLMRecConfig(d=4, contrast=weight, task=task, feature_dropout=0.0)
+        network = SLMRecNetwork(config, SIZES, ARRAYS)
         torch.manual_seed(1)
         losses.append(network.loss(batch, items, label))
     assert losses[1] > losses[0]

@@ -86,16 +86,17 @@ def test_dropout_never_reaches_attention_weights() -> None:
     torch.testing.assert_close(attention(x, mask_x, y, mask_y), attention(x, mask_x, changed, mask_y))
 
 
-def test_bilinear_fusion_by_hand() -> None:
+@pytest.mark.parametrize("bounded", [True, False])
+def test_bilinear_fusion_by_hand(bounded: bool) -> None:
     """Two modalities, d = 2, K = 2 heads of one dimension: every product written out."""
-    fusion = BilinearFusion(modalities=2, d=2, heads=2)
+    fusion = BilinearFusion(modalities=2, d=2, heads=2, bounded=bounded)
     with torch.no_grad():
         fusion.bias.fill_(0.1)
         fusion.linear.copy_(torch.tensor([[1.0, -1.0], [0.5, 2.0]]))
         fusion.bilinear.copy_(torch.tensor([[[[3.0]], [[-2.0]]]]))
     x, y = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[-1.0, 0.5]]])
     total = 0.1 + (1 * 1 - 1 * 2) + (0.5 * -1 + 2 * 0.5) + 3 * (1 * -1) - 2 * (2 * 0.5)
-    assert fusion([x, y]).item() == pytest.approx(1 / (1 + math.exp(-total)))
+    assert fusion([x, y]).item() == pytest.approx(1 / (1 + math.exp(-total)) if bounded else total)
 
 
 def test_three_modalities_have_three_pairs() -> None:
@@ -105,7 +106,7 @@ def test_three_modalities_have_three_pairs() -> None:
 def test_position_bias_starts_at_nothing_and_is_outside_the_sigma() -> None:
     bias = PositionBias(5)
     assert bias(4).abs().sum() == 0
-    decoder = SegmentInterestDecoder(1, 4, 2, 5)
+    decoder = SegmentInterestDecoder(1, 4, 2, 5, bounded=True)
     with torch.no_grad():
         decoder.position.weight.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]))
         decoder.position.bias.fill_(0.5)

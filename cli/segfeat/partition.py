@@ -1,0 +1,36 @@
+"""``segfeat partition``: a watch log of any size as Parquet, in partitions of users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from segfeat.interactions import MAX_DURATION_S
+
+
+@click.command()
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--partitions", default=64, show_default=True, type=click.IntRange(min=1), help="Of about equal size.")
+@click.option("--memory-mb", default=2048, show_default=True, type=click.IntRange(min=100), help="Before it spills.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: as many as there are cores.")
+@click.option(
+    "--max-duration-s", default=MAX_DURATION_S, show_default=True, help="Leave out videos this long or longer."
+)
+def partition(
+    logs: tuple[Path, ...], out: Path, partitions: int, memory_mb: int, threads: int | None, max_duration_s: float
+) -> None:
+    """Write the usable views of logs (CSV, CSV.gz or Parquet, in ms) as Parquet, partitioned by user, sorted by time.
+
+    For logs that do not fit into memory; needs DuckDB. Rows that cannot be used are left out and counted.
+    """
+    from segfeat.importers.partitions import partition_log
+
+    log = partition_log(
+        logs, out, partitions=partitions, memory_mb=memory_mb, threads=threads, max_duration_s=max_duration_s
+    )
+    click.echo(f"rows       {len(log) + sum(log.dropped.values()):,} read, {len(log):,} used")
+    for reason, count in log.dropped.items():
+        click.echo(f"           {count:,} dropped: {reason}")
+    click.echo(f"wrote {out}: {log.partitions} partitions of at most {max(log.views):,} views")

@@ -1,0 +1,196 @@
+"""RunData: what a run learned from and what it may know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segfeat.interactions import Interactions, read_interactions
+from segfeat.log_check import check_log, parse_units
+from segfeat.store.reader import FeatureStore
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.splits import Split, random_split, temporal_split
+from segmodel.data.views import Views, make_views
+from segmodel.runs.config import RunConfig
+
+NO_DURATION = "not in the store, and no duration given"
+"""Why a pair of a video that nobody can say the length of is not predicted."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairData:
+    """Pairs that somebody asks about, as views with their histories.
+
+    Attributes
+    ----------
+    asked : Interactions
+        The P pairs, each once, with the durations that the store knows.
+    data : Dataset
+        Those that can be predicted, in the order asked; ``data.views.log_row`` is the row in ``asked``.
+    reason : object (P,)
+        Why a pair cannot be predicted, in words; empty where it can.
+    """
+
+    asked: Interactions
+    data: Dataset
+    reason: npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """Store, log and further history of a run, each read once, and the views made of them, each made once.
+
+    Attributes
+    ----------
+    config : RunConfig
+        Decides split and limits.
+    store : FeatureStore
+    log : Interactions or None
+        What the run learned from; None where a store without a log is only asked about.
+    history : Interactions or None
+        Views beyond the log, for histories only.
+    """
+
+    config: RunConfig
+    store: FeatureStore
+    log: Interactions | None
+    history: Interactions | None = None
+
+    def __repr__(self) -> str:
+        return f"<RunData: {self.store!r}, log {self.log!r}, history {self.history!r}>"
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Content modalities of the store."""
+        return tuple(self.store.encoders)
+
+    @cached_property
+    def known(self) -> Interactions:
+        """All that histories may hold: the log, then the further history."""
+        log = Interactions.empty() if self.log is None else self.log
+        return log if self.history is None else log.joined(self.history)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The run's own views with their histories.
+
+        Raises
+        ------
+        ValueError
+            If there is no log.
+        """
+        return self._make(self.own_log)
+
+    @property
+    def own_log(self) -> Interactions:
+        """The log.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if self.log is None:
+            raise ValueError(f"{self.store.path} carries no watch log; give one with --interactions")
+        return self.log
+
+    @cached_property
+    def known_dataset(self) -> Dataset:
+        """All known views, the run's own and the further history."""
+        return self.dataset if self.history is None else self._make(self.known)
+
+    @cached_property
+    def split(self) -> Split:
+        """Training, validation and test rows of the run's own views."""
+        if self.config.split == "random":
+            return random_split(self.dataset.views, self.config.seed)
+        return temporal_split(self.dataset.views, self.config.train_share)
+
+    @cached_property
+    def train_views(self) -> Views:
+        """The run's training views: who is not among them is cold."""
+        return self.dataset.views.take(self.split.train)
+
+    def views(self, log: Interactions, watch_needed: bool = True) -> Views:
+        """Rows of any log bound to the segments of their videos, as the run binds its own."""
+        return make_views(log, self.store, watch_needed=watch_needed, **self._limits)
+
+    def test_pairs(self) -> PairData:
+        """The run's own test views, in the order of the log, as pairs that may know the further history."""
+        return self.pairs(self.own_log.take(np.sort(self.dataset.views.log_row[self.split.test])))
+
+    def pairs(self, pairs: Interactions) -> PairData:
+        """Pairs as views, with histories from all that is known and from earlier pairs with a watch time."""
+        # Joined with nothing: each pair once, over tables that name each id once.
+        asked = Interactions.empty().joined(pairs).with_durations(self.store.duration_ms)
+        data = make_dataset(self.known, self.store, pairs=asked, **self._limits)
+        data = data.take(np.argsort(data.views.log_row, kind="stable"))
+        return PairData(asked, data, self.reasons(asked, data.views))
+
+    def reasons(self, asked: Interactions, views: Views) -> npt.NDArray[np.object_]:
+        """Why rows of ``asked`` (P,) are not among the ``views`` made of them; empty where they are."""
+        found = np.full(len(asked), "", dtype=object)
+        missing = np.ones(len(asked), dtype=bool)
+        missing[views.log_row] = False
+        if missing.any():
+            found[missing] = f"more than {self.config.max_segments} segments"
+            for reason, mask in asked.unusable(self.config.max_duration_s, watch_needed=False).items():
+                found[mask & missing] = reason
+            found[missing & (asked.duration_ms <= 0)] = NO_DURATION
+        return found
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What ``data.json`` of a run holds: fingerprints of store and log, and what became of the log's rows."""
+        views, split = self.dataset.views, self.split
+        return {
+            "store_hash": self.store.content_hash,
+            "log_fingerprint": self.own_log.fingerprint(),
+            "segment_s": views.segment_s,
+            "encoders": {m: asdict(s) for m, s in self.store.encoders.items()},
+            "views": {"train": len(split.train), "valid": len(split.valid), "test": len(split.test)},
+            "dropped": dict(views.dropped),
+            "capped": views.capped,
+        }
+
+    def _make(self, log: Interactions) -> Dataset:
+        return make_dataset(log, self.store, **self._limits)
+
+    @property
+    def _limits(self) -> dict[str, Any]:
+        return {"max_segments": self.config.max_segments, "max_duration_s": self.config.max_duration_s}
+
+
+def open_data(
+    config: RunConfig, store: FeatureStore | None = None, history: Sequence[str | Path] | Interactions | None = None
+) -> RunData:
+    """Read what a configuration names.
+
+    Parameters
+    ----------
+    config : RunConfig
+    store : FeatureStore, optional
+        An opened one in place of the configuration's.
+    history : Interactions, or files of logs
+        Views beyond the log.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read.
+    """
+    store = FeatureStore(config.store) if store is None else store
+    log = store.interactions
+    if config.interactions:
+        log = read_interactions(config.interactions, unit_ms=parse_units(config.unit))
+    if history is not None and not isinstance(history, Interactions):
+        history = read_interactions(history) if history else None
+    if history is not None:
+        check_log(history)
+    return RunData(config, store, log, history)

@@ -1,0 +1,58 @@
+"""Tables for other programs: the suffix of a file decides its format."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segmodel.whole import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = (".csv", ".csv.gz", ".parquet", ".json", ".jsonl")
+"""Suffixes of tables that can be written."""
+
+STDOUT = "-"
+"""The path that is the standard output, as CSV."""
+
+
+def table_format(path: str | Path) -> str:
+    """The suffix of :data:`FORMATS` that a path ends with, or :data:`STDOUT`.
+
+    Raises
+    ------
+    ValueError
+        For another one.
+    """
+    if str(path) == STDOUT:
+        return STDOUT
+    name = Path(path).name.lower()
+    found = [suffix for suffix in FORMATS if name.endswith(suffix)]
+    if not found:
+        raise ValueError(
+            f"{path}: the suffix decides the format; valid are {', '.join(FORMATS)}, and - for standard output"
+        )
+    return max(found, key=len)
+
+
+def write_table(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table in the format of the file's name, numbers of text formats with nine significant digits.
+
+    Raises
+    ------
+    ValueError
+        For an unknown suffix.
+    """
+    kind = table_format(path)
+    if kind == STDOUT:
+        frame.to_csv(sys.stdout, index=False, float_format="%.9g")
+        return
+    with whole_file(path) as temporary:
+        if kind == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        elif kind in (".json", ".jsonl"):
+            frame.to_json(temporary, orient="records", lines=kind == ".jsonl", double_precision=9)
+        else:
+            frame.to_csv(temporary, index=False, float_format="%.9g", compression="gzip" if kind == ".csv.gz" else None)

@@ -1,0 +1,96 @@
+"""Logs in partitions: every usable row once, all of a user together, in the order that the in-memory reader gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from segfeat.importers.partitions import partition_log
+from segfeat.interactions import Interactions, read_interactions
+from segfeat.partitioned_log import open_partitions
+
+pytest.importorskip("duckdb", reason="DuckDB is not installed")
+
+
+def table(rng: np.random.Generator, rows: int) -> pd.DataFrame:
+    """A log with everything that is wrong with logs: repeated, unreadable, unusable rows, ties, empty ids."""
+    made = pd.DataFrame(
+        {
+            "user_id": [f"u{i}" for i in rng.integers(0, 40, rows)],
+            "photo_id": [f" v{i} " for i in rng.integers(0, 30, rows)],
+            "time_ms": rng.integers(1_600_000_000_000, 1_600_000_000_200, rows).astype(str),
+            "duration_ms": rng.choice(["", "0", "9000", "30000", "200000", "199999"], rows),
+            "playing_time": rng.choice(["", "-5", "0", "4000", "9000", "25000.0", "many"], rows),
+            "other": "x",
+        }
+    )
+    made.loc[3, "user_id"] = ""
+    made.loc[4, "time_ms"] = ""
+    made.loc[5, "time_ms"] = "inf"
+    return made
+
+
+def rows_of(log: Interactions) -> list[tuple[str, str, int, int, int]]:
+    users, videos = log.user_ids[log.user].tolist(), log.video_ids[log.video].tolist()
+    numbers = (log.time_ms.tolist(), log.watch_ms.tolist(), log.duration_ms.tolist())
+    return list(zip(users, videos, *numbers, strict=True))
+
+
+@pytest.fixture
+def files(tmp_path: Path, rng: np.random.Generator) -> list[Path]:
+    first, second = table(rng, 900), table(rng, 700)
+    second.iloc[:200] = first.iloc[:200]
+    first.to_csv(tmp_path / "a.csv.gz", index=False)
+    second.to_parquet(tmp_path / "b.parquet")
+    return [tmp_path / "a.csv.gz", tmp_path / "b.parquet"]
+
+
+@pytest.mark.parametrize("partitions", [1, 7])
+def test_the_partitions_hold_what_the_reader_reads(files: list[Path], tmp_path: Path, partitions: int) -> None:
+    partition_log(files, tmp_path / "views", partitions=partitions, memory_mb=200, threads=1)
+    log, known = open_partitions(tmp_path / "views"), read_interactions(files).usable()
+    parts = [rows_of(part) for part in log]
+    assert len(log) == len(known) > 100
+    assert [len(part) for part in parts] == list(log.views)
+    assert log.dropped == known.dropped
+    expected = rows_of(known)
+    place = {row[:3]: i for i, row in enumerate(expected)}
+    assert sorted(row for part in parts for row in part) == sorted(expected)
+    users = [{row[0] for row in part} for part in parts]
+    assert sum(map(len, users)) == len(set().union(*users))
+    for part in parts:
+        assert part == sorted(part, key=lambda row: (row[0], row[2], place[row[:3]]))
+
+
+def test_where_a_user_is_follows_from_the_id_alone(tmp_path: Path) -> None:
+    header = "user_id,video_id,time_ms,duration_ms,watch_ms\n"
+    (tmp_path / "one.csv").write_text(header + "ä,v,1,9000,5\n")
+    (tmp_path / "two.csv").write_text(header + "".join(f"u{i},w,{i},9000,5\n" for i in range(50)) + "ä,v,2,9000,5\n")
+    where = []
+    for name in ("one", "two"):
+        log = partition_log(tmp_path / f"{name}.csv", tmp_path / name, partitions=5)
+        where.append([k for k, part in enumerate(log) if "ä" in part.user_ids.tolist()])
+    assert where[0] == where[1]
+    assert len(where[0]) == 1
+
+
+def test_what_cannot_be_partitioned_is_refused_and_leaves_nothing(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text("user_id,video_id,time_ms\nu,v,1\n")
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 no more")
+    for name, message in (
+        ("short.csv", r"short.csv: missing column\(s\) duration_ms, playing_time or play_time_ms or watch_ms"),
+        ("torn.parquet", "torn.parquet"),
+        ("absent.csv", "absent.csv: no such log file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            partition_log([*files, tmp_path / name], tmp_path / "views")
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith("views")]
+    partition_log(files, tmp_path / "views", partitions=2)
+    with pytest.raises(ValueError, match="exists already"):
+        partition_log(files, tmp_path / "views")
+    (tmp_path / "views/views.json").unlink()
+    with pytest.raises(ValueError, match="no complete log"):
+        open_partitions(tmp_path / "views")
