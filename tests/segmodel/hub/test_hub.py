@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
@@ -11,8 +10,10 @@ from unittest.mock import create_autospec
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from segfeat.store.reader import FeatureStore
+from segfeat_cli.segmodel import segmodel
 from segmodel.evaluation.bootstrap import user_interval
 from segmodel.hub.places import Folder, Repository, place
 from segmodel.hub.transfer import RUN_FILES, pull, push_run, push_store
@@ -158,11 +159,15 @@ def test_a_hub_out_of_reach_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
         Repository("me/x").get(tmp_path, "model")
 
 
-def test_both_commands(cli: Callable[..., Any], run: Run, store_path: Path, workplace: Path) -> None:
-    assert cli("segmodel", "push", run.folder, "./hub/run").code == 0
-    assert cli("segmodel", "push", store_path, "./hub/store", "-q").out == ""
-    assert cli("segmodel", "pull", "./hub/store", "--type", "dataset", "-o", "s.h5").code == 0
-    done = cli("segmodel", "pull", "./hub/run", "-o", "runs/back", "--store", "s.h5")
-    assert done.out == "./hub/run -> runs/back\n"
+def test_both_commands(run: Run, store_path: Path, workplace: Path) -> None:
+    def ask(*arguments: object) -> Any:
+        return CliRunner().invoke(segmodel, list(map(str, arguments)))
+
+    assert ask("push", run.folder, "./hub/run").exit_code == 0
+    assert ask("push", store_path, "./hub/store", "-q").output == ""
+    assert ask("pull", "./hub/store", "--type", "dataset", "-o", "s.h5").exit_code == 0
+    assert ask("pull", "./hub/run", "-o", "runs/back", "--store", "s.h5").output == "./hub/run -> runs/back\n"
     assert json.loads((workplace / "runs/back/config.json").read_text())["store"] == str(workplace / "s.h5")
-    assert cli("segmodel", "push", run.folder, "model").code == 1
+    wrong = ask("push", run.folder, "model")
+    assert wrong.exit_code == 1
+    assert isinstance(wrong.exception, ValueError)
