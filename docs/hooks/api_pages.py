@@ -9,6 +9,9 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
 
+OWN_PAGES = {"segfeat.store.format"}
+"""Modules that a page of the reference is about."""
+
 
 def _packages() -> dict[str, list[str]]:
     """Package -> the modules to show on its page, itself first."""
@@ -17,7 +20,8 @@ def _packages() -> dict[str, list[str]]:
         for init in sorted((ROOT / top).rglob("__init__.py")):
             package = ".".join(init.parent.relative_to(ROOT).parts)
             modules = sorted(p.stem for p in init.parent.glob("*.py") if p.stem != "__init__")
-            found[package] = [package, *(f"{package}.{m}" for m in modules)]
+            names = [package, *(f"{package}.{m}" for m in modules)]
+            found[package] = [name for name in names if name not in OWN_PAGES]
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):`~?([\w.]+)`")
+_SESSION = re.compile(r"^>>> .*(?:\n(?!\n).+)*", re.MULTILINE)
 _RULE = re.compile(r"^=+(?: +=+)+$")
 
 
@@ -48,4 +49,7 @@ class Roles(griffe.Extension):
 
     def on_object(self, *, obj: Any, **_: Any) -> None:
         if obj.docstring:
+            if obj.is_module:
+                # Those of functions stand in sections, where they are found anyway.
+                obj.docstring.value = _SESSION.sub(r"```python\n\g<0>\n```", obj.docstring.value)
             obj.docstring.value = _ROLE.sub(_link, tables(obj.docstring.value))
