@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all test-all-only lint types unit clean
+.PHONY: help demo docs test test-all test-all-only lint types unit clean
 
 help:
 	@echo "make demo   make a small world of videos and a watch log; extract, train, predict, evaluate"
+	@echo "make docs   the site, with its tutorials run, in build/site"
 	@echo "make test   lint, types and tests"
 	@echo "make test-all   also the tests that take minutes or need services of this machine"
 
@@ -19,6 +20,13 @@ $(VENV)/.installed: pyproject.toml
 
 demo: $(VENV)/.installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/demo.py
+
+# The first tutorial leaves its report where the site shows it.
+docs: $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[serve,dev,docs]"
+	rm -rf build/site build/tutorial && mkdir -p build/tutorial
+	SEGFEAT_TUTORIAL="$(abspath build/tutorial)" OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --quiet
+	cp build/tutorial/report.html build/site/demo-report.html
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

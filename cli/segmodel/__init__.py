@@ -20,6 +20,8 @@ COMMANDS = {
     "thumbnail": ".segmodel.thumbnail:thumbnail",
     "preview": ".segmodel.preview:preview",
     "edit-list": ".segmodel.edit_list:edit_list",
+    "push": ".segmodel.push:push",
+    "pull": ".segmodel.pull:pull",
 }
 
 

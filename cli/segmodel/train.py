@@ -10,6 +10,7 @@ import click
 
 from segmodel.countdown import Countdown
 from segmodel.models import DEFAULT, MODELS
+from segmodel.runs.loggers import LOGGERS
 
 from ..printer import Printer, prints
 from ..units import UNIT
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Default: 0.")
 @click.option("--device", default="auto", callback=device, show_default=True, help="auto, cpu or cuda[:i].")
 @click.option("--out", type=FILE, help="Run directory; default: runs/<model>-<number>.")
+@click.option("--log-to", multiple=True, type=click.Choice(list(LOGGERS)), help="Training curves; repeatable.")
 @click.option("--resume", "resume_run", type=FILE, metavar="RUN", help="Go on with an interrupted run.")
 @prints
 def train(
@@ -48,6 +50,7 @@ def train(
     settings: dict[str, str],
     device: str,
     out: Path | None,
+    log_to: tuple[str, ...],
     resume_run: Path | None,
     printer: Printer,
     **options: Any,
@@ -67,7 +70,7 @@ def train(
         if given or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes everything from the run; give no other option with it")
         job = reopen(resume_run)
-        run = resume(resume_run, device=device, report=EpochLine(job, printer), training=job)
+        run = resume(resume_run, device=device, report=EpochLine(job, printer), training=job, log_to=log_to)
     else:
         if store is None:
             raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
@@ -85,7 +88,7 @@ def train(
             printer.warn(
                 "warning: the random split leaks the future into training; use it only to compare with the paper"
             )
-        run = fit(job, out, device=device, report=EpochLine(job, printer))
+        run = fit(job, out, device=device, report=EpochLine(job, printer), log_to=log_to)
     printer.result(run=run.folder, model=run.config.model, **run.data)
     printer.text(f"run: {run.folder}   next: segmodel evaluate, segmodel predict-skip")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from segmodel.models.base import FitRun, SegmentModel
 from segmodel.models.training import CHECKPOINT
 from segmodel.runs.config import RunConfig
 from segmodel.runs.data import RunData, open_data
+from segmodel.runs.loggers import logging_to
 from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, versions
 from segmodel.whole import write_json
 
@@ -94,6 +95,7 @@ def train(
     device: str = "cpu",
     report: Report | None = None,
     latest: bool = True,
+    log_to: Sequence[str] = (),
 ) -> Run:
     """Fit a model and write its run directory.
 
@@ -108,6 +110,8 @@ def train(
         Receives each epoch's record.
     latest : bool
         Let ``runs/latest`` point at the run when it has ended well.
+    log_to : sequence of str
+        Names of :data:`segmodel.runs.loggers.LOGGERS`.
 
     Raises
     ------
@@ -121,11 +125,16 @@ def train(
     write_json(folder / "config.json", asdict(job.config))
     write_json(folder / "data.json", job.data.summary)
     write_json(folder / "versions.json", versions())
-    return _fit(job, folder, device, report, latest)
+    return _fit(job, folder, device, report, latest, log_to)
 
 
 def resume(
-    folder: str | Path, *, device: str = "cpu", report: Report | None = None, training: Training | None = None
+    folder: str | Path,
+    *,
+    device: str = "cpu",
+    report: Report | None = None,
+    training: Training | None = None,
+    log_to: Sequence[str] = (),
 ) -> Run:
     """Go on with an interrupted training; it ends with the weights of an uninterrupted one.
 
@@ -135,7 +144,7 @@ def resume(
         If the folder is no run, has ended already, or its store or log has changed since.
     """
     folder = Path(folder)
-    return _fit(training or reopen(folder), folder, device, report, latest=True)
+    return _fit(training or reopen(folder), folder, device, report, True, log_to)
 
 
 def reopen(folder: str | Path) -> Training:
@@ -153,9 +162,10 @@ def reopen(folder: str | Path) -> Training:
     return job
 
 
-def _fit(job: Training, folder: Path, device: str, report: Report | None, latest: bool) -> Run:
+def _fit(job: Training, folder: Path, device: str, report: Report | None, latest: bool, log_to: Sequence[str]) -> Run:
     try:
-        return _fitted(job, folder, device, report, latest)
+        with logging_to(log_to, folder, asdict(job.config)) as log:
+            return _fitted(job, folder, device, report, latest, log)
     except KeyboardInterrupt as error:
         raise TrainingInterrupted(folder) from error
     except Exception:
@@ -165,7 +175,7 @@ def _fit(job: Training, folder: Path, device: str, report: Report | None, latest
         raise
 
 
-def _fitted(job: Training, folder: Path, device: str, report: Report | None, latest: bool) -> Run:
+def _fitted(job: Training, folder: Path, device: str, report: Report | None, latest: bool, log: Report) -> Run:
     metrics = folder / "metrics.jsonl"
     # The checkpoint is newer than the last line or as old; a record written twice would show the epoch twice.
     seen = {record["epoch"] for record in read_records(metrics)}
@@ -174,6 +184,7 @@ def _fitted(job: Training, folder: Path, device: str, report: Report | None, lat
         if line["epoch"] not in seen:
             with metrics.open("a") as file:
                 file.write(json.dumps(dict(line)) + "\n")
+            log(line)
         if report:
             report(line)
 
