@@ -28,7 +28,7 @@ from segfeat.types import Int64, Line, VideoFeatures
 GROUP = "segments/words"
 
 Words = dict[str, tuple[tuple[Line, ...], ...]]
-Runs = list[tuple[int, int]]
+Runs = Sequence[tuple[int, int]]
 
 
 def columns(videos: Sequence[VideoFeatures]) -> dict[str, npt.NDArray[Any]]:
