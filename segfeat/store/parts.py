@@ -143,6 +143,20 @@ class PartedStore(FeatureStore):
         return self._strings_of("segments", lambda store: store.segment_text)
 
     @cached_property
+    def word_counts(self) -> Mapping[str, Int64]:
+        """(T,) lines of each segment by the source of words; sources that were not read are absent."""
+        known = [self._part(k).word_counts for k in range(len(self.manifest.parts))]
+        return {
+            kind: np.concatenate(
+                [
+                    known[k][kind][a:b] if kind in known[k] else np.zeros(b - a, np.int64)
+                    for k, a, b in self._runs["segments"]
+                ]
+            )
+            for kind in dict.fromkeys(kind for counts in known for kind in counts)
+        }
+
+    @cached_property
     def source_stat(self) -> Int64:
         """(V, 2): size in bytes and mtime in ns of each source file when it was read."""
         return self._joined("videos", lambda store: store.source_stat, np.zeros((0, 2), np.int64))

@@ -22,7 +22,7 @@ from segfeat.store.manifest import read_manifest, without_rows
 from segfeat.store.reader import FeatureStore, open_store
 from segfeat.store.summary import summarise, summarise_videos
 from segfeat.store.writer import write_store
-from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
+from segfeat.types import EncoderSpec, Line, StoreHeader, VideoFeatures
 
 DIMS = {"visual": 4, "audio": 3}
 
@@ -59,6 +59,9 @@ def videos(make_video: Make) -> list[VideoFeatures]:
                 segment_text=tuple(f"字{i}.{k}" for k in range(n)),
                 problems="torn" if i % 3 == 1 else "",
                 status="partial" if i % 3 == 1 else "ok",
+                words={"speech": tuple((Line(1.0, 2.0, f"said {k}", 0.5),) * (k % 3) for k in range(n))}
+                if i > 5
+                else {},
                 attributes={"tags": ("x", f"t{i}")[: i % 3]} if i > 2 else {},
                 **more,
             )
@@ -161,6 +164,8 @@ def test_every_column_is_the_single_files(store: FeatureStore, single: Path) -> 
             np.testing.assert_array_equal(np.asarray(store.features(modality)), np.asarray(known.features(modality)))
             np.testing.assert_array_equal(store.valid(modality), known.valid(modality))
         assert store.failures == known.failures
+        assert store.word_counts.keys() == known.word_counts.keys() == {"speech"}
+        np.testing.assert_array_equal(store.word_counts["speech"], known.word_counts["speech"])
         assert store.users.ids.tolist() == known.users.ids.tolist() == []
         assert store.video_attributes.keys() == known.video_attributes.keys() == {"tags"}
         assert list(store.video_attributes["tags"]) == list(known.video_attributes["tags"])
@@ -172,6 +177,7 @@ def test_every_video_is_the_one_that_was_written(store: FeatureStore, videos: li
         for name in ("video_id", "duration_s", "path", "title", "status", "size_bytes", "mtime_ns", "problems"):
             assert getattr(found, name) == getattr(video, name), name
         assert found.segment_text == video.segment_text
+        assert any(found.words.get("speech", ())) == any(video.words.get("speech", ()))
         assert found.attributes.get("tags", ()) == video.attributes.get("tags", ())
         assert [len(t) for t in found.thumbnails] in (
             [len(t) for t in video.thumbnails], [0] * len(video.spans_s), []
