@@ -72,7 +72,7 @@ class HeldOut:
     def baseline(self, name: str, seed: int = 0) -> Evaluation:
         """Fit a model of the registry with its default settings on the run's training views, and evaluate it."""
         model = make_model(name, {"max_segments": self.run_data.config.max_segments})
-        model.fit(self.run_data.dataset, self.run_data.split, FitRun(seed=seed))
+        model.fit(self.run_data.training, self.run_data.split, FitRun(seed=seed))
         return self.evaluate(model)
 
 
