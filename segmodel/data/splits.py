@@ -112,7 +112,7 @@ def parse_leave_out(split: str) -> tuple[str, str] | None:
         return None
     name, equals, value = rest.strip().partition("=")
     if not (name and equals and value):
-        raise ValueError(f"split {split!r} must be of the form '{LEAVE_OUT} NAME=VALUE' or '{LEAVE_OUT} FILE:COLUMN=VALUE'")
+        raise ValueError(f"split {split!r} must read {LEAVE_OUT} NAME=VALUE or {LEAVE_OUT} FILE:COLUMN=VALUE")
     return name, value
 
 

@@ -30,7 +30,7 @@ class RunConfig:
     unit: tuple[str, ...] = ()
     """In what that log counts time; see :func:`segfeat.log_check.parse_units`."""
     split: str = "temporal"
-    """``temporal``, ``random``, or ``leave-out NAME=VALUE``; a NAME as :func:`segmodel.runs.kinds.view_values` reads it."""
+    """``temporal``, ``random``, or ``leave-out NAME=VALUE`` (see :func:`segmodel.runs.kinds.view_values`)."""
     train_share: float = 0.8
     """Of each user's views, unless the split is random; the next tenth validates."""
     seed: int = 0

@@ -136,7 +136,8 @@ def test_leaving_out_never_trains_on_what_comes_later(make_log: MakeLog, seed: i
     views = views_at(make_log, *(sorted(rng.integers(0, 30, n).tolist()) for n in rng.integers(1, 40, 12)))
     left_out = rng.random(len(views)) < 0.3
     split, whole = leave_out_split(views, left_out), temporal_split(views)
-    assert not left_out[np.r_[split.train, split.valid]].any() and left_out[split.test].all()
+    assert not left_out[np.r_[split.train, split.valid]].any()
+    assert left_out[split.test].all()
     assert set(whole.test[left_out[whole.test]]) <= set(split.test)
     for row in split.test:
         mine = [i for i in (*split.train, *split.valid) if views.user[i] == views.user[row]]
