@@ -124,7 +124,8 @@ SPLITS: Mapping[str, Callable[..., Split]] = {"temporal": temporal_split, "rando
 
 
 def _split(part: np.ndarray) -> Split:
-    return Split(*(np.flatnonzero(part == k) for k in range(3)))
+    train, valid, test = (np.flatnonzero(part == k) for k in range(3))
+    return Split(train, valid, test)
 
 
 def _ranks(views: Views) -> tuple[np.ndarray, np.ndarray]:
