@@ -10,6 +10,7 @@ import numpy.typing as npt
 from segfeat.types import Float64
 from segmodel.data.views import Views
 from segmodel.survival import Array, expected_watch_s, hazard_from_slots, slots_from_hazard, survival_from_hazard
+from segmodel.watch_distribution import WatchDistribution
 
 _SMALL = 1e-9
 """Keeps the logit of a hazard of exactly 0 or 1 finite."""
@@ -41,6 +42,8 @@ class SkipPrediction:
     interest: Float64
     expected_watch_s: Float64
     knows_length: bool = True
+    watch: WatchDistribution | None = None
+    """Of models that tell watch times apart inside a segment; see :func:`watch_distribution`."""
 
     @property
     def hazard(self) -> Float64:
@@ -76,6 +79,8 @@ def from_slots(
     leave_score: Array | None = None,
     interest: Array | None = None,
     knows_length: bool = True,
+    watch: WatchDistribution | None = None,
+    expected_s: Array | None = None,
 ) -> SkipPrediction:
     """The prediction of a model that gives exit probabilities (B, S + 1) for B views.
 
@@ -90,6 +95,10 @@ def from_slots(
     interest : float (B, S), optional
         A ranking model's own scores; -logit(hazard) where absent.
     knows_length : bool
+    watch : WatchDistribution, optional
+        Where it is finer than ``slots``.
+    expected_s : float (B,), optional
+        A model's own expected watch time; that of ``slots`` where absent.
 
     Raises
     ------
@@ -115,6 +124,18 @@ def from_slots(
         slots=slots,
         leave_score=slots if leave_score is None else leave_score,
         interest=np.where(live, interest, 0.0),
-        expected_watch_s=expected_watch_s(slots, segments, views.picture_s, views.segment_s),
+        expected_watch_s=(
+            expected_watch_s(slots, segments, views.picture_s, views.segment_s)
+            if expected_s is None
+            else np.asarray(expected_s, dtype=np.float64)
+        ),
         knows_length=knows_length,
+        watch=watch,
     )
+
+
+def watch_distribution(prediction: SkipPrediction, views: Views) -> WatchDistribution:
+    """When the users of the predicted views stop; inside a segment every moment is as likely, unless a model knows."""
+    if prediction.watch is not None:
+        return prediction.watch
+    return WatchDistribution.of_slots(prediction.slots, prediction.segments, views.picture_s, views.segment_s)

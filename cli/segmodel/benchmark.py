@@ -9,6 +9,7 @@ from ..lazy import LazyGroup
 COMMANDS = {
     "skip": ".segmodel.benchmark_skip:skip",
     "recommend": ".segmodel.benchmark_recommend:recommend",
+    "watch-time": ".segmodel.benchmark_watch_time:watch_time",
 }
 
 

@@ -14,13 +14,19 @@ from .options import FILE, TABLE, reads_run
 
 if TYPE_CHECKING:
     from segmodel.evaluation.evaluation import Evaluation
+    from segmodel.evaluation.metric import Metric
     from segmodel.evaluation.reliability import Reliability
     from segmodel.evaluation.slices import SliceTable
 
 _SHOWN = ("all", "warm video", "cold video", "warm user", "cold user")
 """Groups of the printed table; the JSON has all."""
 
+_PROTOCOLS = ("paper", "masked")
+
 _RANKING = ("hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10")
+"""Metrics that each protocol has."""
+
+_OTHER = ("nll", "watch_error_s", "xauc")
 
 
 @click.command()
@@ -89,28 +95,36 @@ def evaluate(
 
 def _show(found: Mapping[str, Evaluation], run: str) -> None:
     """A block of rows per group of views, then the calibration of the run."""
+    from segmodel.evaluation.view_metrics import ALL_METRICS
+
     width = max(24, *(len(name) + 2 for name in found))
+    ranking = [[ALL_METRICS[f"{p}_{m}"] for m in _RANKING] for p in _PROTOCOLS]
+    other = [ALL_METRICS[m] for m in _OTHER]
     own = found[run]
     summaries = {name: e.summaries() for name, e in found.items()}
     for group in _SHOWN:
         if group not in own.summaries() or (group != "all" and own.groups[group].all()):
             continue
         counts = summaries[run][group]
-        paper, masked = (f"{p} protocol ({counts[f'{p}_views']:,.0f})" for p in ("paper", "masked"))
+        paper, masked = (f"{p} protocol ({counts[f'{p}_views']:,.0f})" for p in _PROTOCOLS)
         title = f"{group}: {counts['views']:,.0f} views"
-        click.echo(f"\n{title:<{width}}{paper:^30}  {masked:^30}     NLL  error  XAUC")
-        heads = "".join(f"{h:>6}" for h in ("HR@1", "HR@5", "HR@10", "N@5", "N@10"))
-        click.echo(f"{'':<{width}}{heads}  {heads}    nats      s")
+        click.echo(f"\n{title:<{width}}{paper:^30}  {masked:^30}" + "".join(f"{m.title:>{_width(m)}}" for m in other))
+        heads = "  ".join("".join(f"{m.title:>6}" for m in metrics) for metrics in ranking)
+        click.echo(f"{'':<{width}}{heads}" + "".join(f"{m.unit:>{_width(m)}}" for m in other).rstrip())
         for name in found:
             row = summaries[name][group]
-            ranks = ("".join(_number(row[f"{p}_{m}"], 6, 3) for m in _RANKING) for p in ("paper", "masked"))
-            rest = _number(row["nll"], 8, 4) + _number(row["watch_error_s"], 7, 2) + _number(row["xauc"], 6, 3)
+            ranks = ("".join(_number(row[m.name], 6, m.digits) for m in metrics) for metrics in ranking)
+            rest = "".join(_number(row[m.name], _width(m), m.digits) for m in other)
             click.echo(f"{name:<{width}}" + "  ".join(ranks) + rest)
     click.echo(
         f"\ncalibration of {run} in 10 equal bins: expected error, and what chance alone stays under in 19 of 20"
     )
     for what, curve in (("P(completes)", own.completes()), ("P(leaves in the first segment)", own.leaves_first())):
         click.echo(f"  {what:<32}{_calibration(curve)}")
+
+
+def _width(metric: Metric) -> int:
+    return metric.digits + 4
 
 
 def _show_slices(table: SliceTable) -> None:

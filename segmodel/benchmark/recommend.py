@@ -8,7 +8,7 @@ the backbone with those settings and each way to weigh segments.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,73 +139,135 @@ def run_recommend(
         If there is nothing to train, validate or test on, or training or test views are all effective or all not.
     """
     run_data = open_plan(plan.config)
-    views, split, here = run_data.dataset.views, run_data.split, run_data.modalities
-    learned = EffectiveViews.of(views.take(split.train))
-    effective = learned.labels(views)
-    for name, rows in (("training", split.train), ("test", split.test)):
-        if effective[rows].all() or not effective[rows].any():
-            raise ValueError(f"{plan.config.store}: all {len(rows):,} {name} views have the same label")
-    bench, cells = RecommendBench(plan), _Cells(plan, run_data)
-    missing = {m.name: reason for m in modes if (reason := m.lacks(here))}
-    absent = {b: dict(missing) for b in backbones}
-    able = [m for m in modes if m.name not in missing]
+    stages = _Stages(plan, run_data, backbones, modes, jobs, progress)
+    stages.try_settings()
+    stages.fit_interest()
+    stages.fit_modes()
+    return stages.gather()
 
-    tried = {b: cells.trials(b) for b in backbones}
-    outcomes = compute(bench, run_data, [c for group in tried.values() for c in group], jobs, progress)
-    best: dict[str, Cell] = {}
-    for backbone, group in tried.items():
-        cell = best_trial(group, outcomes, _JUDGED)
-        if failure := outcomes[cell.fingerprint].failure:
-            absent[backbone] |= {m.name: failure for m in able}
-        else:
-            best[backbone] = cell
-    wanted = [(b, m) for b in best for m in able]
-    weighed = [m.source(b, here) for b, m in wanted if m.weighing == INTEREST]
-    interest = {source: cells.interest(source, plan.budget.folds) for source in dict.fromkeys(weighed)}
-    # Asked about test views alone, a survival curve may come from all training views.
-    curves = [c for m in able if m.weighing == DIRECT and best for c in cells.interest(m.source("", here), 1)]
-    asked = [*(c for group in interest.values() for c in group), *curves]
-    outcomes |= compute(bench, run_data, asked, jobs, progress)
 
-    fits: dict[tuple[str, str], list[Cell]] = {}
-    for backbone, mode in wanted:
-        direct = mode.weighing == DIRECT
-        group = curves if direct else interest.get(mode.source(backbone, here), [])
-        failures = [f for c in group if (f := outcomes[c.fingerprint].failure)]
-        if failures:
-            absent[backbone][mode.name] = failures[0]
-        elif not direct:
-            fits[backbone, mode.name] = cells.mode(best[backbone], mode, group)
-    outcomes |= compute(bench, run_data, [c for group in fits.values() for c in group], jobs, progress)
+class _Stages:
+    """The benchmark in four stages, each of which needs what the one before has found.
 
-    probability: dict[str, dict[str, list[Float64]]] = {b: {} for b in backbones}
-    test = views.take(split.test)
-    for backbone, mode in wanted:
-        if mode.weighing == DIRECT and mode.name not in absent[backbone]:
-            found = [outcomes[c.fingerprint].arrays["interest"] for c in curves]
-            probability[backbone][mode.name] = [
-                effective_probability(interest_survival(f[split.test].astype(float), test), test, learned)
-                for f in found
-            ]
-        for cell in fits.get((backbone, mode.name), ()):
-            outcome = outcomes[cell.fingerprint]
-            if outcome.failure:
-                absent[backbone][mode.name] = outcome.failure
-            elif mode.name not in absent[backbone]:
-                probability[backbone].setdefault(mode.name, []).append(outcome.arrays["probability"])
-    for backbone, reasons in absent.items():
-        for name in reasons:
-            probability[backbone].pop(name, None)
-    spent = {
-        **{f"{_INTEREST_CELL}{s}": _seconds(group, outcomes) for s, group in interest.items()},
-        **({DIRECT: _seconds(curves, outcomes)} if curves else {}),
-        **{
-            b: _seconds([*tried[b], *(c for (k, _), group in fits.items() if k == b for c in group)], outcomes)
-            for b in backbones
-        },
-    }
-    settings = {b: cell.settings for b, cell in best.items()}
-    return Recommended(test, effective[split.test], probability, settings, absent, spent, run_data.summary)
+    Attributes
+    ----------
+    outcomes : fingerprint -> Outcome
+        Of all cells so far.
+    absent : backbone -> mode -> reason
+    best : backbone -> Cell
+        The trial that validation likes best, of backbones that could be fitted.
+    interest : system -> cells
+        Whose interest weighs segments.
+    curves : list of Cell
+        Whose survival curves rank directly.
+    fits : (backbone, mode) -> cells
+    """
+
+    def __init__(
+        self,
+        plan: BenchmarkPlan,
+        run_data: RunData,
+        backbones: Sequence[str],
+        modes: Sequence[Mode],
+        jobs: int,
+        progress: Progress,
+    ) -> None:
+        views, split = run_data.dataset.views, run_data.split
+        self.learned = EffectiveViews.of(run_data.train_views)
+        self.effective = self.learned.labels(views)
+        for name, rows in (("training", split.train), ("test", split.test)):
+            if self.effective[rows].all() or not self.effective[rows].any():
+                raise ValueError(f"{plan.config.store}: all {len(rows):,} {name} views have the same label")
+        self.plan, self.run_data, self.backbones = plan, run_data, backbones
+        self._bench, self._cells = RecommendBench(plan), _Cells(plan, run_data)
+        self._jobs, self._progress = jobs, progress
+        missing = {m.name: reason for m in modes if (reason := m.lacks(run_data.modalities))}
+        self.absent = {b: dict(missing) for b in backbones}
+        self.able = [m for m in modes if m.name not in missing]
+        self.outcomes: dict[str, Outcome] = {}
+        self.tried: dict[str, list[Cell]] = {}
+        self.best: dict[str, Cell] = {}
+        self.interest: dict[str, list[Cell]] = {}
+        self.curves: list[Cell] = []
+        self.fits: dict[tuple[str, str], list[Cell]] = {}
+
+    @property
+    def wanted(self) -> list[tuple[str, Mode]]:
+        """Backbones that can be fitted with modes that can be run."""
+        return [(b, m) for b in self.best for m in self.able]
+
+    def try_settings(self) -> None:
+        """Each backbone's trials, in the reference mode."""
+        self.tried = {b: self._cells.trials(b) for b in self.backbones}
+        self._compute(c for group in self.tried.values() for c in group)
+        for backbone, group in self.tried.items():
+            cell = best_trial(group, self.outcomes, _JUDGED)
+            if failure := self.outcomes[cell.fingerprint].failure:
+                self.absent[backbone] |= {m.name: failure for m in self.able}
+            else:
+                self.best[backbone] = cell
+
+    def fit_interest(self) -> None:
+        """Every system whose interest weighs segments, with every seed; it serves all backbones."""
+        here = self.run_data.modalities
+        weighed = [m.source(b, here) for b, m in self.wanted if m.weighing == INTEREST]
+        self.interest = {s: self._cells.interest(s, self.plan.budget.folds) for s in dict.fromkeys(weighed)}
+        # Asked about test views alone, a survival curve may come from all training views.
+        direct = [m for m in self.able if m.weighing == DIRECT and self.best]
+        self.curves = [c for m in direct for c in self._cells.interest(m.source("", here), 1)]
+        self._compute([*(c for group in self.interest.values() for c in group), *self.curves])
+
+    def fit_modes(self) -> None:
+        """The backbones with their best settings in every mode, with every seed."""
+        for backbone, mode in self.wanted:
+            direct = mode.weighing == DIRECT
+            source = mode.source(backbone, self.run_data.modalities)
+            group = self.curves if direct else self.interest.get(source, [])
+            failures = [f for c in group if (f := self.outcomes[c.fingerprint].failure)]
+            if failures:
+                self.absent[backbone][mode.name] = failures[0]
+            elif not direct:
+                self.fits[backbone, mode.name] = self._cells.mode(self.best[backbone], mode, group)
+        self._compute(c for group in self.fits.values() for c in group)
+
+    def gather(self) -> Recommended:
+        """P(effective) of the test views by backbone and mode, and what all that cost."""
+        data, split = self.run_data, self.run_data.split
+        probability: dict[str, dict[str, list[Float64]]] = {b: {} for b in self.backbones}
+        for backbone, mode in self.wanted:
+            cells = self.fits.get((backbone, mode.name), [])
+            failures = [f for c in cells if (f := self.outcomes[c.fingerprint].failure)]
+            if failures:
+                self.absent[backbone][mode.name] = failures[0]
+            if mode.name in self.absent[backbone]:
+                continue
+            if mode.weighing == DIRECT:
+                probability[backbone][mode.name] = self._from_curves()
+            else:
+                found = [self.outcomes[c.fingerprint].arrays["probability"] for c in cells]
+                probability[backbone][mode.name] = found
+        settings = {b: cell.settings for b, cell in self.best.items()}
+        test = data.dataset.views.take(split.test)
+        effective = self.effective[split.test]
+        return Recommended(test, effective, probability, settings, self.absent, self._spent(), data.summary)
+
+    def _from_curves(self) -> list[Float64]:
+        """P(effective) of the test views read off survival curves, one per seed."""
+        rows = self.run_data.split.test
+        test = self.run_data.dataset.views.take(rows)
+        found = [self.outcomes[c.fingerprint].arrays["interest"][rows].astype(float) for c in self.curves]
+        return [effective_probability(interest_survival(f, test), test, self.learned) for f in found]
+
+    def _spent(self) -> dict[str, float]:
+        fits = {b: [c for (k, _), group in self.fits.items() if k == b for c in group] for b in self.backbones}
+        return {
+            **{f"{_INTEREST_CELL}{s}": _seconds(group, self.outcomes) for s, group in self.interest.items()},
+            **({DIRECT: _seconds(self.curves, self.outcomes)} if self.curves else {}),
+            **{b: _seconds([*self.tried[b], *fits[b]], self.outcomes) for b in self.backbones},
+        }
+
+    def _compute(self, cells: Iterable[Cell]) -> None:
+        self.outcomes |= compute(self._bench, self.run_data, [*cells], self._jobs, self._progress)
 
 
 @dataclass(frozen=True, eq=False)

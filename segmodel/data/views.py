@@ -131,6 +131,16 @@ class Views:
         """(V,) min(watch, duration) in seconds, what watch-time errors are measured against."""
         return np.minimum(self.watch_ms, self.duration_ms) / 1000.0
 
+    @property
+    def picture_watch_s(self) -> npt.NDArray[np.float64]:
+        """(V,) the same on the scale of ``picture_s``, which a completed view reaches exactly."""
+        return np.where(self.completed, self.picture_s, np.minimum(self.watch_s, self.picture_s))
+
+    @property
+    def replayed(self) -> npt.NDArray[np.bool_]:
+        """(V,) whether it was watched longer than the video lasts."""
+        return self.watch_ms > self.duration_ms
+
     def spans(self) -> Spans:
         """The segments of all views."""
         view, segment = ragged(self.segments)

@@ -8,26 +8,13 @@ from typing import Any
 
 from segmodel.evaluation.bootstrap import ROUGH_USERS, Interval, holm
 from segmodel.evaluation.comparison import Comparison, Figure
+from segmodel.evaluation.view_metrics import ALL_METRICS, METRICS
 
-HEADLINES = {"nll": "NLL", "paper_ndcg@5": "N@5 paper", "masked_ndcg@5": "N@5 masked"}
+HEADLINES = tuple(METRICS[name] for name in ("nll", "paper_ndcg@5", "masked_ndcg@5"))
 """Metrics that are shown with their differences to the reference."""
 
-_LEVELS = {
-    "paper_hr@1": ("HR@1", 3),
-    "paper_hr@5": ("HR@5", 3),
-    "paper_ndcg@5": ("N@5", 3),
-    "paper_hr@10": ("HR@10", 3),
-    "paper_ndcg@10": ("N@10", 3),
-    "masked_hr@1": ("m HR@1", 3),
-    "masked_hr@5": ("m HR@5", 3),
-    "masked_ndcg@10": ("m N@10", 3),
-    "brier": ("Brier", 3),
-    "watch_error_s": ("error s", 2),
-    "xauc": ("XAUC", 3),
-    "completion_auc": ("AUC", 3),
-    "completes_ece": ("ECE", 3),
-}
-"""Means that a second table shows; ``m`` stands for the masked protocol, AUC and ECE are of P(completes)."""
+_LEVELS = tuple(m for m in ALL_METRICS.values() if m not in HEADLINES)
+"""Means that a second table shows; AUC and ECE are of P(completes), "first" of P(leaves first)."""
 
 SIGNIFICANT = 0.05
 
@@ -57,11 +44,12 @@ def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = Non
 
 
 def _differences(table: Table) -> list[list[str]]:
-    shown = {m: title for m, title in HEADLINES.items() if any(f[m].views for f in table.values())}
-    rows = [["model", *(cell for title in shown.values() for cell in (title, f"Δ {title}"))]]
-    together = iter(holm([figures[m].p for figures in table.values() for m in shown]))
+    shown = [m for m in HEADLINES if any(f[m.name].views for f in table.values())]
+    rows = [["model", *(cell for m in shown for cell in (m.full_title, f"Δ {m.full_title}"))]]
+    together = iter(holm([figures[m.name].p for figures in table.values() for m in shown]))
     for model, figures in table.items():
-        cells = [(_mean(figures[m], 4), _difference(figures[m], next(together))) for m in shown]
+        found = [figures[m.name] for m in shown]
+        cells = [(_mean(f, 4), _difference(f, next(together))) for f in found]
         rows.append([model, *(text for pair in cells for text in pair)])
     return rows
 
@@ -73,9 +61,9 @@ def _resampled(table: Table) -> str:
 
 
 def _levels(table: Table) -> list[list[str]]:
-    rows = [["model", *(title for title, _ in _LEVELS.values())]]
+    rows = [["model", *(f"{m.full_title} {m.unit}".rstrip() for m in _LEVELS)]]
     for model, figures in table.items():
-        rows.append([model, *(_number(figures[m].mean, digits) for m, (_, digits) in _LEVELS.items())])
+        rows.append([model, *(_number(figures[m.name].mean, m.digits) for m in _LEVELS)])
     return rows
 
 

@@ -8,15 +8,14 @@ from html import escape
 
 from segmodel.evaluation.comparison import Comparison, Figure
 from segmodel.evaluation.markdown import HEADLINES
+from segmodel.evaluation.view_metrics import ALL_METRICS
 
 _LABEL, _PANEL, _ROW, _TOP, _GAP, _LEAST = 230, 240, 26, 58, 40, 700
 """Widths and heights in pixels."""
 
-_BETTER_IS_LESS = ("nll",)
-
 
 def differences_svg(
-    comparison: Comparison, cut: str | None = None, group: str = "all", headlines: Mapping[str, str] = HEADLINES
+    comparison: Comparison, cut: str | None = None, group: str = "all", headlines: Mapping[str, str] | None = None
 ) -> str:
     """One panel per headline metric: a dot per model at its difference to the reference, a bar for its interval.
 
@@ -26,9 +25,11 @@ def differences_svg(
     cut : str, optional
         All cuts together where absent.
     group : str
-    headlines : metric -> title
+    headlines : metric -> title, optional
+        Those of the registry where absent.
     """
     cut = cut or comparison.cuts[-1]
+    headlines = headlines or {m.name: m.full_title for m in HEADLINES}
     table = comparison.table(cut, group)
     models = [m for m in table if m != comparison.reference]
     metrics = [name for name in headlines if table[comparison.reference][name].views]
@@ -44,14 +45,14 @@ def differences_svg(
     parts += [_text(_LABEL - 20, _row(i) + 4, model, "end") for i, model in enumerate(models)]
     for k, metric in enumerate(metrics):
         left = _LABEL + k * (_PANEL + _GAP)
-        title = f"{headlines[metric]} ({'less' if metric in _BETTER_IS_LESS else 'more'} is better)"
+        title = f"{headlines[metric]} ({'less' if _less(metric) else 'more'} is better)"
         parts += _panel(left, title, metric, [table[m][metric] for m in models if metric in table[m]], height)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _panel(left: int, title: str, metric: str, figures: Sequence[Figure], height: int) -> list[str]:
     ticks = _ticks([v for f in figures for v in (f.difference, f.low, f.high) if not math.isnan(v)])
-    less = metric in _BETTER_IS_LESS
+    less = _less(metric)
 
     def x(value: float) -> float:
         return left + _PANEL * (value - ticks[0]) / (ticks[-1] - ticks[0])
@@ -79,6 +80,11 @@ def _panel(left: int, title: str, metric: str, figures: Sequence[Figure], height
             f"<title>{escape(f.model)}: {f.difference:+.4f} [{f.low:+.4f}, {f.high:+.4f}]</title></circle>"
         )
     return parts
+
+
+def _less(metric: str) -> bool:
+    """Whether less is better; measures of another registry are gains."""
+    return metric in ALL_METRICS and ALL_METRICS[metric].less_is_better
 
 
 def _row(index: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from segfeat.segment import SEGMENT_S
 from segfeat.types import Bool, Float64
 from segmodel.data.views import MAX_SEGMENTS, Views
+from segmodel.evaluation.metric import Metric, registry
 from segmodel.evaluation.metrics import concordance, exit_brier, exit_nll, hit, masked_ranks, ndcg, paper_ranks
 from segmodel.evaluation.reliability import reliability
 from segmodel.prediction import SkipPrediction
@@ -68,7 +69,8 @@ class ViewMetrics:
         """
         if metric not in METRICS:
             raise ValueError(f"unknown metric {metric!r}; valid are {', '.join(METRICS)}")
-        return METRICS[metric](self)
+        found: Float64 = METRICS[metric](self)
+        return found
 
     def summary(self, mask: Bool | None = None) -> dict[str, float]:
         """Counts, means of all :data:`METRICS`, and :data:`POOLED` measures over the views of ``mask`` (B,).
@@ -97,26 +99,40 @@ def _of_rank(rank: str, gain: Callable[[Float64, int], Float64], k: int) -> Call
     return values
 
 
-METRICS: Mapping[str, Callable[[ViewMetrics], Float64]] = {
-    **{
-        f"{protocol}_{name}@{k}": _of_rank(f"{protocol}_rank", gain, k)
+METRICS: Mapping[str, Metric] = registry(
+    *(
+        Metric(f"{protocol}_{name}@{k}", f"{title}@{k}", 3, "more", _of_rank(f"{protocol}_rank", gain, k), "", protocol)
         for protocol in ("paper", "masked")
-        for name, gain in (("hr", hit), ("ndcg", ndcg))
+        for name, title, gain in (("hr", "HR", hit), ("ndcg", "N", ndcg))
         for k in KS
-    },
-    "nll": lambda m: m.nll,
-    "brier": lambda m: m.brier,
-    "watch_error_s": lambda m: m.watch_error_s,
-}
-"""Metrics that are means over views."""
+    ),
+    Metric("nll", "NLL", 4, "less", lambda m: m.nll, "nats"),
+    Metric("brier", "Brier", 3, "less", lambda m: m.brier),
+    Metric("watch_error_s", "error", 2, "less", lambda m: m.watch_error_s, "s"),
+)
+"""Metrics that are means over views: :class:`ViewMetrics` -> (B,)."""
 
-POOLED: Mapping[str, Callable[[ViewMetrics, Bool], float]] = {
-    "xauc": lambda m, keep: concordance(m.expected_watch_s[keep], m.watch_s[keep]),
-    "completion_auc": lambda m, keep: concordance(m.completion[keep], m.completed[keep]),
-    "completes_ece": lambda m, keep: reliability(m.completion[keep], m.completed[keep], draws=0).ece,
-    "leaves_first_ece": lambda m, keep: reliability(m.leaves_first[keep], m.left_first[keep], draws=0).ece,
-}
-"""Measures that only a set of views has."""
+POOLED: Mapping[str, Metric] = registry(
+    Metric("xauc", "XAUC", 3, "more", lambda m, keep: concordance(m.expected_watch_s[keep], m.watch_s[keep])),
+    Metric("completion_auc", "AUC", 3, "more", lambda m, keep: concordance(m.completion[keep], m.completed[keep])),
+    Metric(
+        "completes_ece",
+        "ECE",
+        3,
+        "less",
+        lambda m, keep: reliability(m.completion[keep], m.completed[keep], draws=0).ece,
+    ),
+    Metric(
+        "leaves_first_ece",
+        "ECE first",
+        3,
+        "less",
+        lambda m, keep: reliability(m.leaves_first[keep], m.left_first[keep], draws=0).ece,
+    ),
+)
+"""Measures that only a set of views has: :class:`ViewMetrics`, which views (B,) -> float."""
+
+ALL_METRICS: Mapping[str, Metric] = {**METRICS, **POOLED}
 
 
 def view_metrics(prediction: SkipPrediction, views: Views, max_segments: int = MAX_SEGMENTS) -> ViewMetrics:

@@ -40,6 +40,11 @@ MODELS: Mapping[str, str] = {
     "slmrec": "baselines.multimodal.slmrec:SLMRec",
     "bm3": "baselines.multimodal.bm3:BM3",
     "freedom": "baselines.multimodal.freedom:FREEDOM",
+    "wlr": "watch_time.wlr:WLR",
+    "d2q": "watch_time.d2q:D2Q",
+    "tpm": "watch_time.tpm:TPM",
+    "cread": "watch_time.cread:CREAD",
+    "cqe": "watch_time.cqe:CQE",
 }
 """Name -> module (relative to this package) and class."""
 

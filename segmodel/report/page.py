@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from segmodel.evaluation.bootstrap import Interval
 from segmodel.evaluation.comparison import Comparison, Figure
+from segmodel.evaluation.view_metrics import METRICS
 from segmodel.report import charts
 from segmodel.report.ablation import find_ablations
 from segmodel.report.cases import LEVELS, RULE, Case, Segment, Viewer, auto_cases, named_cases
@@ -153,10 +154,12 @@ def _methods(comparison: Comparison) -> dict[str, Any]:
     """The table of models: figures, and the two differences with their drawings."""
     table = comparison.table(comparison.cuts[-1])
     drawn = {}
-    for metric, less in (("nll", True), ("masked_ndcg@5", False)):
+    for metric in ("nll", "masked_ndcg@5"):
         intervals = {model: _interval(figures[metric]) for model, figures in table.items()}
         scale = charts.interval_scale(list(intervals.values()))
-        drawn[metric] = {m: (i, charts.interval_svg(i, scale, less)) for m, i in intervals.items()}
+        drawn[metric] = {
+            m: (i, charts.interval_svg(i, scale, METRICS[metric].less_is_better)) for m, i in intervals.items()
+        }
     first = next(iter(table.values()))["nll"]
     return {
         "rows": table,

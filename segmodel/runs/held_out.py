@@ -162,7 +162,7 @@ class Measurement:
         return pd.DataFrame(rows, columns=["model", "group", "metric", "value"])
 
     def _repr_html_(self) -> str:
-        shown = [*HEADLINES, "xauc", "watch_error_s"]
+        shown = [*(m.name for m in HEADLINES), "xauc", "watch_error_s"]
         table = self.to_frame().query("group == 'all'").pivot_table("value", "model", "metric")
         return str(table.loc[list(self.evaluations), shown].round(4).to_html())
 

@@ -79,7 +79,8 @@ def test_a_run_without_later_settings_is_what_it_was(name: str, store: Path, tmp
 
 def test_a_checkpoint_of_an_earlier_release_is_refused(store: Path, tmp_path: Path) -> None:
     job = prepare(run_config(store, {"model": "lightgcn", "d": 8, "epochs": 1}))
+    data = open_data(job.config)
     assert isinstance(job.model, RankingModel)
     torch.save({"network": {}, "optimizer": {}, "best": {}, "epoch": 0}, tmp_path / CHECKPOINT)
     with pytest.raises(ValueError, match="earlier release"):
-        job.model.fit(job.data, job.split, FitRun(folder=tmp_path))
+        job.model.fit(data.dataset, data.split, FitRun(folder=tmp_path))
