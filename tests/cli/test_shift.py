@@ -114,3 +114,14 @@ def test_too_little_to_leave_out_is_refused(place: Path, cli: Cli) -> None:
     answer = cli("segmodel", "shift", "feats.h5", "--by", "users.csv:age")
     assert answer.code == 1
     assert "none of its 1 values has 30 test views of 5 users" in answer.err
+
+
+def test_a_store_with_another_log_is_told(place: Path, cli: Cli) -> None:
+    assert cli("segmodel", "train", "feats.h5", "--model", "user-position", "--out", "run", "-q").code == 0
+    own = cli("segmodel", "evaluate", "--run", "run")
+    assert "warning: the log is not the one" not in own.err
+    pd.read_csv("log.csv").iloc[::-1].assign(playing_time=5_000).to_csv("other.csv", index=False)
+    assert cli("segfeat", "import", "csv", "other.csv", "-o", "other.h5").code == 0
+    other = cli("segmodel", "evaluate", "--run", "run", "--store", "other.h5")
+    assert other.code == 0, other.err
+    assert "warning: the log is not the one that the run was trained on" in other.err

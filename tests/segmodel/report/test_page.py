@@ -202,7 +202,7 @@ def test_the_figures_are_those_of_the_evaluation(world: Any, page: Page) -> None
     assert f"{gap.difference:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]".replace("-", "−") in page.text
     # The same figure stands in both tables, with the same interval.
     first = group_rows(measured)[0]
-    assert (first.group, astuple(first.gap)) == ("all", pytest.approx((gap.difference, gap.low, gap.high)))
+    assert (first.group, astuple(first.gap)) == ("all", pytest.approx((gap.difference, gap.low, gap.high, gap.p)))
     for row in group_rows(measured):
         assert row.nll == pytest.approx(measured.own.summaries()[row.group]["nll"])
         assert row.gap.mean == pytest.approx(row.nll - row.reference_nll)
