@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": ".segmodel.evaluate:evaluate",
     "compare": ".segmodel.compare:compare",
     "ablate": ".segmodel.ablate:ablate",
+    "shift": ".segmodel.shift:shift",
     "benchmark": ".segmodel.benchmark:benchmark",
     "recommend": ".segmodel.recommend:recommend",
     "report": ".segmodel.report:report",

@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from segmodel.runs.train import Training
 
 
-@click.command()
+class _SplitCommand(click.Command):
+    """Lets ``--split leave-out NAME=VALUE`` be written without quotes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        for arg in args:
+            if joined and joined[-1] in ("leave-out", "--split=leave-out"):
+                joined[-1] += f" {arg}"
+            else:
+                joined.append(arg)
+        return super().parse_args(ctx, joined)
+
+
+@click.command(cls=_SplitCommand)
 @click.argument("store", type=FILE, required=False)
 @click.option("--interactions", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
 @UNIT
@@ -29,7 +42,10 @@ if TYPE_CHECKING:
 @click.option("--config", type=FILE, help="YAML or JSON file with options and model settings; unknown keys are errors.")
 @click.option("--set", "settings", multiple=True, callback=key_values, metavar="KEY=VALUE", help="One model setting.")
 @click.option(
-    "--split", type=click.Choice(["temporal", "random"]), help="Default: temporal; random is the paper's and leaks."
+    "--split",
+    metavar="SPLIT",
+    help="temporal (default), random (the paper's; it leaks), or leave-out NAME=VALUE: train without one kind of views "
+    "and test on it; NAME is an attribute of the store, a column of the log, or FILE:COLUMN.",
 )
 @click.option("--train-share", type=float, help="Share of each user's views that train (temporal split). Default: 0.8.")
 @click.option("--max-duration-s", type=float, help="Leave out videos of this length or more. Default: 200.")
@@ -80,7 +96,7 @@ def train(
         if job.check.warning:
             printer.warn(f"warning: {job.check.warning}")
         printer.text(f"{views!r}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
-        for reason, n in views.dropped.items():
+        for reason, n in job.data.summary["dropped"].items():
             printer.text(f"  {n:,} rows left out: {reason}")
         if views.capped:
             printer.text(f"  {views.capped:,} exits capped where log and video file disagree on the length")

@@ -55,6 +55,11 @@ class Dataset:
         """The given views with their histories; the past stays whole."""
         return Dataset(self.views.take(rows), self.past, self.history[rows], self.store)
 
+    def without_past(self, rows: npt.NDArray[np.bool_]) -> Dataset:
+        """The same views with histories that lack the given rows (mask) of the past."""
+        past = self.past.take(~rows)
+        return Dataset(self.views, past, _history(self.views, past), self.store)
+
     def as_views(self) -> Dataset:
         """The past itself as views, each with its own history."""
         return Dataset(self.past, self.past, _history(self.past, self.past), self.store)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from segfeat.types import Bool
 from segmodel.data.views import Rows, Views
 
 MIN_VIEWS = 5
@@ -18,11 +19,12 @@ VALID_SHARE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Ascending view rows of the three parts; disjoint, together all views (up to the end of the test window)."""
+    """Ascending view rows of the three parts; disjoint, together all views but those ``dropped``, counted by reason."""
 
     train: Rows
     valid: Rows
     test: Rows
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Split: {len(self.train):,} train, {len(self.valid):,} validation, {len(self.test):,} test>"
@@ -65,12 +67,65 @@ def random_split(views: Views, seed: int = 0) -> Split:
     return _split(part)
 
 
+def leave_out_split(views: Views, left_out: Bool, train_share: float = 0.8, valid_share: float = VALID_SHARE) -> Split:
+    """Train without some views and test on them alone.
+
+    The other views train and validate as :func:`temporal_split` of all views has it; their last part is not used. Of a
+    user's left-out views those test that come after the last view of this user that trains or validates: all of them
+    where none does. So no user is trained on what comes after a test view of theirs, and the left-out views that
+    :func:`temporal_split` would test on are always among the test views.
+
+    Parameters
+    ----------
+    views : Views
+    left_out : bool (V,)
+    train_share, valid_share : float
+
+    Raises
+    ------
+    ValueError
+        As :func:`temporal_split`.
+    """
+    whole = temporal_split(views, train_share, valid_share)
+    train, valid = (rows[~left_out[rows]] for rows in (whole.train, whole.valid))
+    known = np.concatenate([train, valid])
+    last_ms = np.full(len(views.user_ids), np.iinfo(np.int64).min)
+    np.maximum.at(last_ms, views.user[known], views.time_ms[known])
+    later = views.time_ms > last_ms[views.user]
+    dropped = {
+        "left-out views not after their user's last training view": int((left_out & ~later).sum()),
+        "other views of the test window": int((~left_out[whole.test]).sum()),
+    }
+    return Split(train, valid, np.flatnonzero(left_out & later), {why: n for why, n in dropped.items() if n})
+
+
+def parse_leave_out(split: str) -> tuple[str, str] | None:
+    """Name and value of ``leave-out NAME=VALUE``; None for a split of another kind.
+
+    Raises
+    ------
+    ValueError
+        If it begins so and goes on otherwise.
+    """
+    kind, _, rest = split.partition(" ")
+    if kind != LEAVE_OUT:
+        return None
+    name, equals, value = rest.strip().partition("=")
+    if not (name and equals and value):
+        raise ValueError(f"split {split!r} must read {LEAVE_OUT} NAME=VALUE or {LEAVE_OUT} FILE:COLUMN=VALUE")
+    return name, value
+
+
+LEAVE_OUT = "leave-out"
+"""What a split begins with that leaves one kind of views out."""
+
 SPLITS: Mapping[str, Callable[..., Split]] = {"temporal": temporal_split, "random": random_split}
-"""The splits that ``segmodel train --split`` offers."""
+"""The splits that ``segmodel train --split`` offers by name alone; beside them ``leave-out NAME=VALUE``."""
 
 
 def _split(part: np.ndarray) -> Split:
-    return Split(*(np.flatnonzero(part == k) for k in range(3)))
+    train, valid, test = (np.flatnonzero(part == k) for k in range(3))
+    return Split(train, valid, test)
 
 
 def _ranks(views: Views) -> tuple[np.ndarray, np.ndarray]:

@@ -97,7 +97,7 @@ def saved_segrec(
     effective = run_effective(predictor)
     if say:
         say(f"fitting SegRec on {backbone} for run {run.name}; it stays in {folder}")
-    data, split = predictor.data.dataset, predictor.data.split
+    data, split = predictor.data.training, predictor.data.split
     fit = FitRun(seed=run.config.seed, device=device, epochs=run.config.epochs)
     interest = known_interest(lambda: make_model(run.config.model, run.config.settings), data, split, fit, FOLDS)
     model.fit(data, split, effective.labels(data.views), interest, FitRun(seed=run.config.seed, device=device))

@@ -24,10 +24,14 @@ from segmodel.report.filmstrip import filmstrip
 from segmodel.report.results import RunResults, group_rows, measure
 from segmodel.runs.held_out import BASELINES
 from segmodel.runs.predictor import Predictor
+from segmodel.runs.slices import REFERENCE, measured_slices
 from segmodel.whole import whole_file
 
 OPEN_CASES = 8
 """Cases that lie open; the others are unfolded on demand, so that the figures below stay near."""
+
+WORST_SLICES = 12
+"""Slices shown; the others, on which the run does better, are counted."""
 
 _LABELLED = 20
 """Segments up to which each has its time written below."""
@@ -79,6 +83,7 @@ def write_report(
         measured=results,
         methods=_methods(results.comparison),
         groups=_groups(results),
+        slices=_slices(results),
         calibration=_calibration(results),
         training=_training(run.history),
         ablations={model: _methods(found) for model, found in find_ablations(run, ablation).items()},
@@ -171,6 +176,21 @@ def _groups(results: RunResults) -> list[tuple[Any, Markup]]:
     rows = group_rows(results)
     scale = charts.interval_scale([row.gap for row in rows])
     return [(row, charts.interval_svg(row.gap, scale, True)) for row in rows]
+
+
+def _slices(results: RunResults) -> dict[str, Any] | None:
+    """The slices on which the run does worst, with drawings; None where it is the reference itself."""
+    if results.held.run_data.config.model == REFERENCE:
+        return None
+    table = measured_slices(results)
+    scale = charts.interval_scale([figure.gap for figure in table.figures])
+    worst = table.figures[:WORST_SLICES]
+    return {
+        "rows": [(figure, charts.interval_svg(figure.gap, scale, True)) for figure in worst],
+        "better": len(table.figures) - len(worst),
+        "small": table.small,
+        "reference": table.reference,
+    }
 
 
 def _calibration(results: RunResults) -> list[tuple[str, Any, Markup]]:

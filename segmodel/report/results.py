@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmodel.evaluation.bootstrap import Interval, user_interval
+from segmodel.evaluation.bootstrap import Interval, seed_intervals
 from segmodel.evaluation.comparison import Comparison, compare_outcomes
 from segmodel.evaluation.evaluation import Evaluation
 from segmodel.runs.compare import DEFAULT_REFERENCE, cut_name
@@ -74,7 +74,7 @@ def group_rows(results: RunResults) -> list[GroupRow]:
                 views=int(mask.sum()),
                 nll=float(mine.mean()),
                 reference_nll=float(theirs.mean()),
-                gap=user_interval(mine - theirs, user[mask]),
+                gap=seed_intervals([mine[None, :, None]], theirs[None, :, None], user[mask])[0][0],
                 masked_ndcg=float(counted.mean()) if len(counted) else float("nan"),
                 watch_error_s=float(own.metrics.watch_error_s[mask].mean()),
                 completed=float(own.metrics.completed[mask].mean()),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from segfeat.interactions import Interactions
-from segmodel.data.splits import VALID_SHARE
+from segmodel.data.splits import VALID_SHARE, parse_leave_out
 from segmodel.evaluation.comparison import Comparison, compare_outcomes
 from segmodel.evaluation.evaluation import Evaluation
 from segmodel.runs.config import RunConfig
@@ -69,6 +69,8 @@ def cut_name(config: RunConfig) -> str:
     """Where the test window of a run starts."""
     if config.split == "random":
         return f"random split {config.seed}"
+    if (named := parse_leave_out(config.split)) is not None:
+        return f"without {'='.join(named)}"
     return f"test from {config.train_share + VALID_SHARE:.0%}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.log_check import parse_units
-from segmodel.data.splits import SPLITS, VALID_SHARE
+from segmodel.data.splits import LEAVE_OUT, SPLITS, VALID_SHARE, parse_leave_out
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models import DEFAULT, model_class
 from segmodel.models.settings import check_ranges, make_config, stored_settings
@@ -30,16 +30,17 @@ class RunConfig:
     unit: tuple[str, ...] = ()
     """In what that log counts time; see :func:`segfeat.log_check.parse_units`."""
     split: str = "temporal"
+    """``temporal``, ``random``, or ``leave-out NAME=VALUE`` (see :func:`segmodel.runs.kinds.view_values`)."""
     train_share: float = 0.8
-    """Of each user's views, under the temporal split; the next tenth validates."""
+    """Of each user's views, unless the split is random; the next tenth validates."""
     seed: int = 0
     epochs: int | None = None
     max_segments: int = MAX_SEGMENTS
     max_duration_s: float = MAX_DURATION_S
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ValueError(f"unknown split {self.split!r}; valid are {', '.join(SPLITS)}")
+        if parse_leave_out(self.split) is None and self.split not in SPLITS:
+            raise ValueError(f"unknown split {self.split!r}; valid are {', '.join(SPLITS)}, {LEAVE_OUT} NAME=VALUE")
         parse_units(self.unit)
         if not 0 < self.train_share < 1 - VALID_SHARE:
             raise ValueError(f"train_share {self.train_share:g} must lie between 0 and {1 - VALID_SHARE:g}")
@@ -85,6 +86,8 @@ def run_config(store: str | Path, table: Mapping[str, Any]) -> RunConfig:
         raise ValueError(f"unknown key {', '.join(unknown)} for model {name}; valid are {', '.join(sorted(valid))}")
     # What both know, such as epochs, belongs to the run, which overrides the model.
     options = {k: v for k, v in table.items() if k in _RUN_KEYS}
+    if "split" in options:
+        options["split"] = _absolute(str(options["split"]))
     logs = table.get("interactions", ())
     return make_config(
         RunConfig,
@@ -96,6 +99,16 @@ def run_config(store: str | Path, table: Mapping[str, Any]) -> RunConfig:
             "interactions": [str(Path(p).resolve()) for p in ([logs] if isinstance(logs, str) else logs)],
         },
     )
+
+
+def _absolute(split: str) -> str:
+    """A split that leaves out what a file says, with the file's absolute path; another one as it is."""
+    named = parse_leave_out(split)
+    if named is None:
+        return split
+    path, colon, column = named[0].rpartition(":")
+    name = f"{Path(path).resolve()}:{column}" if colon and Path(path).exists() else named[0]
+    return f"{LEAVE_OUT} {name}={named[1]}"
 
 
 def read_config(folder: Path) -> RunConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,10 @@ from segfeat.interactions import Interactions, read_interactions
 from segfeat.log_check import check_log, parse_units
 from segfeat.store.reader import FeatureStore
 from segmodel.data.dataset import Dataset, make_dataset
-from segmodel.data.splits import Split, random_split, temporal_split
+from segmodel.data.splits import Split, leave_out_split, parse_leave_out, random_split, temporal_split
 from segmodel.data.views import Views, make_views
 from segmodel.runs.config import RunConfig
+from segmodel.runs.kinds import view_values, views_with
 
 NO_DURATION = "not in the store, and no duration given"
 """Why a pair of a video that nobody can say the length of is not predicted."""
@@ -107,10 +108,43 @@ class RunData:
 
     @cached_property
     def split(self) -> Split:
-        """Training, validation and test rows of the run's own views."""
+        """Training, validation and test rows of the run's own views.
+
+        Raises
+        ------
+        ValueError
+            If it should leave out a value that no view has.
+        """
         if self.config.split == "random":
             return random_split(self.dataset.views, self.config.seed)
+        if self._left_out is not None:
+            return leave_out_split(self.dataset.views, self._left_out(self.dataset.views), self.config.train_share)
         return temporal_split(self.dataset.views, self.config.train_share)
+
+    @cached_property
+    def training(self) -> Dataset:
+        """What a model is fitted on: the run's own views, whose histories lack what the split leaves out, too."""
+        if self._left_out is None:
+            return self.dataset
+        return self.dataset.without_past(self._left_out(self.dataset.past))
+
+    @cached_property
+    def _left_out(self) -> Callable[[Views], npt.NDArray[np.bool_]] | None:
+        """Which of some views of the own log the split leaves out; None where it leaves out nothing."""
+        named = parse_leave_out(self.config.split)
+        if named is None:
+            return None
+        name, value = named
+
+        def mask(views: Views) -> npt.NDArray[np.bool_]:
+            columns = view_values(name, views, self.store, self.own_log)
+            kinds = views_with(next(iter(columns.values())))
+            if len(columns) > 1 or value not in kinds:
+                there = ", ".join(list(kinds)[:20]) or "none"
+                raise ValueError(f"no view to leave out has {name}={value}; the most frequent values are {there}")
+            return kinds[value]
+
+        return mask
 
     @cached_property
     def train_views(self) -> Views:
@@ -155,7 +189,7 @@ class RunData:
             "segment_s": views.segment_s,
             "encoders": {m: asdict(s) for m, s in self.store.encoders.items()},
             "views": {"train": len(split.train), "valid": len(split.valid), "test": len(split.test)},
-            "dropped": dict(views.dropped),
+            "dropped": {**views.dropped, **split.dropped},
             "capped": views.capped,
         }
 

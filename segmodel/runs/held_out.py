@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +53,8 @@ class HeldOut:
         How many of the views in ``data`` are training views; more than 0 makes figures too good.
     dropped : int
         Views left out because their watch time is unknown.
+    foreign : bool
+        Whether the log in ``run_data`` is another one than the run was trained on.
     """
 
     run_data: RunData
@@ -60,6 +62,7 @@ class HeldOut:
     log: Interactions
     trained_on: int = 0
     dropped: int = 0
+    foreign: bool = False
 
     def evaluate(self, model: SegmentModel) -> Evaluation:
         """Predict all views and hold them against what happened."""
@@ -72,7 +75,7 @@ class HeldOut:
     def baseline(self, name: str, seed: int = 0) -> Evaluation:
         """Fit a model of the registry with its default settings on the run's training views, and evaluate it."""
         model = make_model(name, {"max_segments": self.run_data.config.max_segments})
-        model.fit(self.run_data.dataset, self.run_data.split, FitRun(seed=seed))
+        model.fit(self.run_data.training, self.run_data.split, FitRun(seed=seed))
         return self.evaluate(model)
 
 
@@ -143,6 +146,11 @@ class Measurement:
         lines = []
         if self.held.run_data.config.split == "random":
             lines.append("the run's random split leaks the future into training; figures are too good")
+        if self.held.foreign:
+            lines.append(
+                "the log is not the one that the run was trained on: the run keeps its own log's statistics and takes "
+                "ids of both for the same users and videos, while baselines are fitted on this log"
+            )
         if self.held.trained_on:
             lines.append(f"{self.held.trained_on:,} of the views are training views of the run; figures are too good")
         if self.held.dropped:
@@ -173,6 +181,8 @@ def measure_run(predictor: Predictor, log: Interactions | None = None, baselines
     A baseline of the run's own name is told apart by calling the run ``run NAME``.
     """
     run, held = predictor.run, held_out(predictor.data, log)
+    foreign = predictor.data.own_log.fingerprint() != run.data["log_fingerprint"]
+    held = replace(held, foreign=foreign)
     names = baseline_names(",".join(baselines) or "none")
     prediction = run.model.predict(held.data)
     title = f"run {run.name}" if run.name in names else run.name

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
-from segfeat.tables import as_ids, read_table
-from segfeat.types import Bool
-from segmodel.data.views import Views
 from segmodel.evaluation.evaluation import groups
 from segmodel.evaluation.slices import Slice, SliceTable, slice_table
 from segmodel.runs.held_out import HeldOut, Measurement
+from segmodel.runs.kinds import view_values, views_with
 
 MOST_VALUES = 50
 """Of a source, the values with the most views; further ones are not looked at."""
@@ -70,67 +68,16 @@ def built_in_slices(held: HeldOut) -> list[Slice]:
 
 
 def named_slices(held: HeldOut, names: Sequence[str]) -> list[Slice]:
-    """Slices by ``FILE:COLUMN[,COLUMN]``, an attribute of the store's videos or users, or a column of the log.
-
-    A file is any table with ``user_id`` or ``video_id``; a cell may hold several values with ``|`` between them.
+    """Slices by names as :func:`segmodel.runs.kinds.view_values` reads them; a view may stand in several, or in none.
 
     Raises
     ------
     ValueError
-        For a name that is none of them (the message lists what there is), or a table that cannot be used.
+        For a name that is nothing, or a table that cannot be used.
     """
-    return [one for name in names for one in _named(held, name)]
-
-
-def _named(held: HeldOut, name: str) -> list[Slice]:
-    path, colon, columns = name.rpartition(":")
-    if colon and Path(path).exists():
-        return [s for column in columns.split(",") for s in _of_table(held.data.views, Path(path), column.strip())]
-    views, store, log = held.data.views, held.run_data.store, held.log
-    if name in store.video_attributes:
-        rows = store.video_attributes[name].take(views.store_row.astype(np.int64))
-        return _slices(name, [rows[i] for i in range(len(rows))])
-    if name in store.user_attributes:
-        row = {u: i for i, u in enumerate(store.users.ids.tolist())}
-        of_user = np.array([row.get(u, -1) for u in views.user_ids.tolist()], dtype=np.int64)
-        rows = store.user_attributes[name].take(of_user[views.user])
-        return _slices(name, [rows[i] for i in range(len(rows))])
-    if name in log.context:
-        codes, names = log.context[name]
-        return _slices(name, [() if c < 0 else (str(names[c]),) for c in codes[views.log_row].tolist()])
-    there = [*store.video_attributes, *store.user_attributes, *log.context]
-    raise ValueError(
-        f"no slices by {name!r}: no file of that name before a colon, and store and log know "
-        f"{', '.join(there) or 'no attribute or column'}; valid is FILE:COLUMN as well"
-    )
-
-
-def _of_table(views: Views, path: Path, column: str) -> list[Slice]:
-    table = read_table(path, "table of slices")
-    key = next((k for k in ("user_id", "video_id") if k in table), None)
-    if key is None or column not in table:
-        needed = "user_id or video_id" if key is None else column
-        raise ValueError(f"{path}: missing column {needed}; found {', '.join(map(str, table.columns))}")
-    ids = as_ids(table[key]).tolist()
-    cells = as_ids(table[column], whole=False).fillna("").tolist()
-    known = {i: tuple(v.strip() for v in str(cell).split("|") if v.strip()) for i, cell in zip(ids, cells, strict=True)}
-    ids_of, code = (views.user_ids, views.user) if key == "user_id" else (views.video_ids, views.video)
-    found = _slices(column, [known.get(ids_of[c], ()) for c in code.tolist()])
-    if not found:
-        raise ValueError(f"{path}: none of its {key}s is among the measured views, such as {str(ids_of[code[0]])!r}")
-    return found
-
-
-def _slices(source: str, values: Sequence[Iterable[str]]) -> list[Slice]:
-    """A slice per value; a view may stand in several, or in none."""
-    names: dict[str, list[int]] = {}
-    for i, several in enumerate(values):
-        for value in several:
-            names.setdefault(value, []).append(i)
-    most = sorted(names, key=lambda v: -len(names[v]))[:MOST_VALUES]
-    found = []
-    for value in most:
-        mask: Bool = np.zeros(len(values), dtype=bool)
-        mask[names[value]] = True
-        found.append(Slice(source, value, mask))
-    return found
+    return [
+        Slice(source, value, mask)
+        for name in names
+        for source, values in view_values(name, held.data.views, held.run_data.store, held.log).items()
+        for value, mask in islice(views_with(values).items(), MOST_VALUES)
+    ]

@@ -189,7 +189,7 @@ def _fitted(job: Training, folder: Path, device: str, report: Report | None, lat
             report(line)
 
     job.model.fit(
-        job.data.dataset,
+        job.data.training,
         job.data.split,
         FitRun(seed=job.config.seed, device=device, epochs=job.config.epochs, folder=folder, report=record),
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segfeat.interactions import Interactions
-from segmodel.data.splits import MIN_VIEWS, SPLITS, random_split, temporal_split
+from segmodel.data.splits import MIN_VIEWS, SPLITS, leave_out_split, parse_leave_out, random_split, temporal_split
 from segmodel.data.views import Views, make_views
 
 MakeLog = Callable[..., Interactions]
@@ -109,3 +109,45 @@ def test_the_random_split_is_seeded_and_within_users(make_log: MakeLog) -> None:
     # It leaks: test views come before training views.
     assert split.test.min() < split.train.max()
     assert repr(split) == "<Split: 120 train, 15 validation, 15 test>"
+
+
+def test_leaving_out_by_hand(make_log: MakeLog) -> None:
+    """Left-out views test where they come after all that trains or validates of their user."""
+    # 10 views each; 8 train, 1 validates, 1 tests. The last user has left-out views alone.
+    views = views_at(make_log, list(range(10)), list(range(10)), [*range(8), 8, 8], list(range(10)))
+    left_out = np.zeros(40, dtype=bool)
+    left_out[[3, 9]] = True  # the first too early
+    left_out[[17, 18]] = True  # the last view trains no more, and what tests comes after view 16
+    left_out[[28]] = True  # at the same time as 29, which goes to validation with it
+    left_out[30:] = True
+    split = leave_out_split(views, left_out)
+    train = [*range(3), *range(4, 8), *range(10, 17), *range(20, 28)]
+    assert parts(split) == (train, [8, 29], [9, 17, 18, *range(30, 40)])
+    assert split.dropped == {
+        "left-out views not after their user's last training view": 2, "other views of the test window": 1
+    }  # fmt: skip
+    rows = np.concatenate([split.train, split.valid, split.test])
+    assert len(np.unique(rows)) == len(rows) == 40 - sum(split.dropped.values())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_leaving_out_never_trains_on_what_comes_later(make_log: MakeLog, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    views = views_at(make_log, *(sorted(rng.integers(0, 30, n).tolist()) for n in rng.integers(1, 40, 12)))
+    left_out = rng.random(len(views)) < 0.3
+    split, whole = leave_out_split(views, left_out), temporal_split(views)
+    assert not left_out[np.r_[split.train, split.valid]].any()
+    assert left_out[split.test].all()
+    assert set(whole.test[left_out[whole.test]]) <= set(split.test)
+    for row in split.test:
+        mine = [i for i in (*split.train, *split.valid) if views.user[i] == views.user[row]]
+        assert all(views.time_ms[i] < views.time_ms[row] for i in mine)
+
+
+def test_what_to_leave_out_is_read() -> None:
+    assert parse_leave_out("temporal") is None
+    assert parse_leave_out("leave-out tab=1") == ("tab", "1")
+    assert parse_leave_out("leave-out a/users.csv:age=18=24") == ("a/users.csv:age", "18=24")
+    for wrong in ("leave-out", "leave-out tab", "leave-out =1", "leave-out tab="):
+        with pytest.raises(ValueError, match="NAME=VALUE"):
+            parse_leave_out(wrong)

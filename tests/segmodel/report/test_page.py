@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import astuple, replace
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -14,13 +15,15 @@ import numpy as np
 import pytest
 
 import segmodel
+from segmodel.evaluation import slices
 from segmodel.evaluation.comparison import Comparison
 from segmodel.evaluation.comparison_files import write_comparison
 from segmodel.report.ablation import find_ablations
 from segmodel.report.cases import Segment
-from segmodel.report.page import _time_labels, write_report
+from segmodel.report.page import WORST_SLICES, _time_labels, write_report
 from segmodel.report.results import group_rows, measure
 from segmodel.runs.predictor import open_predictor
+from segmodel.runs.slices import measured_slices
 
 STYLE = (Path(segmodel.__file__).parent / "style.css").read_text()
 
@@ -199,7 +202,7 @@ def test_the_figures_are_those_of_the_evaluation(world: Any, page: Page) -> None
     assert f"{gap.difference:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]".replace("-", "−") in page.text
     # The same figure stands in both tables, with the same interval.
     first = group_rows(measured)[0]
-    assert (first.group, astuple(first.gap)) == ("all", pytest.approx((gap.difference, gap.low, gap.high)))
+    assert (first.group, astuple(first.gap)) == ("all", pytest.approx((gap.difference, gap.low, gap.high, gap.p)))
     for row in group_rows(measured):
         assert row.nll == pytest.approx(measured.own.summaries()[row.group]["nll"])
         assert row.gap.mean == pytest.approx(row.nll - row.reference_nll)
@@ -271,3 +274,22 @@ def test_a_file_that_is_no_ablation_is_named(world: Any, tmp_path: Path, content
     (tmp_path / "comparison.json").write_text(content)
     with pytest.raises(ValueError, match=r"comparison\.json: no comparison"):
         write_report(open_predictor(world.run), tmp_path / "r.html", ablation=tmp_path, baselines=())
+
+
+def test_slices_stand_worst_first(page: Page, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Where it does worse" not in page.text  # the world is too small to say
+    monkeypatch.setattr(slices, "LEAST_VIEWS", 2)
+    monkeypatch.setattr(slices, "LEAST_USERS", 2)
+    with open_predictor(world.run) as predictor:
+        table = measured_slices(measure(predictor, ["duration-position"]))
+        write_report(predictor, tmp_path / "report.html", baselines=["duration-position"])
+    source = (tmp_path / "report.html").read_text()
+    start = source.index("Where it does worse")
+    section = source[start : source.index("<h3>", start)]
+    shown = re.findall(r'<th scope="row" data-value="([^"]*)">.*?<bdi>(.*?)</bdi>', section, re.DOTALL)
+    wanted = [(f.source, f.value) for f in table.figures[:WORST_SLICES]]
+    assert [(unescape(a), unescape(b)) for a, b in shown] == wanted
+    assert len(wanted) > 2
+    assert section.count("<svg") == len(wanted)
+    assert f"{table.small} have too few views or users" in section
+    assert f"{table.figures[0].gap.mean:+.3f}".replace("-", "−") in section
