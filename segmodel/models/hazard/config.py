@@ -20,6 +20,7 @@ class HazardConfig:
         "no user statistics": {"user_statistics": False},
         "no user filter": {"user_filter": False},
         "no simulated deployment": {"deployed_share": 0.0},
+        "no hidden videos": {"unknown_share": 0.0},
         "no modality dropout": {"modality_dropout": 0.0},
         "one network": {"members": 1},
     }
@@ -42,6 +43,8 @@ class HazardConfig:
     """Weight of coarser levels in the base hazard, in events."""
     deployed_share: float = 0.5
     """Share of the users for whom an epoch hides the statistics after a random moment, as in deployment."""
+    unknown_share: float = 0.1
+    """Least share of training views whose video is unknown; denser logs hide random videos until it is reached."""
     modality_dropout: float = 0.2
     """Chance that a training batch lacks a content modality."""
     attention: bool = True

@@ -88,7 +88,9 @@ class Lesson:
 
     def _epoch(self, generator: np.random.Generator) -> Iterator[HazardBatch]:
         c = self.batches.config
-        inputs_of = self.statistics.deployed_inputs(self.train, self.tables, self.timed, generator, c.deployed_share)
+        inputs_of = self.statistics.deployed_inputs(
+            self.train, self.tables, self.timed, generator, c.deployed_share, c.unknown_share
+        )
         order = generator.permutation(len(self.train))
         for start in range(0, len(order), c.batch_views):
             part = self.train.take(order[start : start + c.batch_views])

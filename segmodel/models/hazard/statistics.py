@@ -162,20 +162,30 @@ class Statistics:
         timed: TimedItems,
         generator: np.random.Generator,
         share: float,
+        unknown_share: float = 0.0,
     ) -> Callable[[Dataset], Inputs]:
         """Training inputs, for parts of ``data``, in which a share of the users outlive their statistics.
 
-        Each of them gets a random moment; views from then on see only what the log knew before it.
+        Each of them gets a random moment; views from then on see only what the log knew before it. Besides, where less
+        than ``unknown_share`` of the views is of unknown videos by itself, random videos are hidden from those who are
+        about to watch them until it is: in a dense log the few unknown ones are those that nobody wanted, and a network
+        that meets no others takes every new video for one of them.
         """
         cut = self._random_cuts(data.views, generator, share)
+        missing = max(0.0, unknown_share - unseen_share(tables))
+        hidden = generator.random(len(self.videos)) < missing if missing else np.zeros(len(self.videos), dtype=bool)
 
         def seen(views: Views) -> _Sight:
             horizon = np.where(views.time_ms >= cut[views.user], cut[views.user], NEVER)
             fold = self._fold(views)
             return _Sight(fold, horizon, timed.sums(self._video(views), fold, horizon))
 
+        def about_to_watch(views: Views) -> _Sight:
+            sight = seen(views)
+            return replace(sight, sums=np.where(hidden[self._video(views)][:, None], 0.0, sight.sums))
+
         past = self._past(data.past, tables, seen)
-        return lambda part: self._inputs(part, tables, past, seen)
+        return lambda part: self._inputs(part, tables, past, about_to_watch)
 
     def _seen(self, tables: Tables, own_fold: bool) -> Callable[[Views], _Sight]:
         """Views that see all of the tables, or all but their own fold."""
@@ -237,6 +247,12 @@ class Statistics:
         cut = np.full(len(views.user_ids), NEVER)
         cut[users[chosen]] = views.time_ms[(start + moment)[chosen]]
         return cut
+
+
+def unseen_share(tables: Tables) -> float:
+    """The share of views that the next ones will have of videos not met yet: that of videos met once (Good 1953)."""
+    count = tables.item_total[:, 0]
+    return float((count == 1).sum() / max(count.sum(), 1.0))
 
 
 def _items(tables: Tables) -> ItemTable:
