@@ -54,10 +54,12 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segmodel.tables": ("segmodel.whole",),
     "segmodel.data": (*STORE, "segfeat.partitioned_log"),
     "segmodel.survival": ("segfeat.types",),
-    "segmodel.prediction": ("segfeat.types", "segmodel.survival", "segmodel.data"),
-    "segmodel.evaluation": (*STORE, "segmodel.tables", "segmodel.data", "segmodel.survival", "segmodel.prediction"),
+    "segmodel.watch_distribution": ("segfeat.types", "segmodel.data", "segmodel.survival"),
+    "segmodel.prediction": ("segfeat.types", "segmodel.survival", "segmodel.watch_distribution", "segmodel.data"),
+    "segmodel.evaluation": (*STORE, "segmodel.watch_distribution", "segmodel.tables", "segmodel.data", "segmodel.survival", "segmodel.prediction"),
     "segmodel.models": (
-        *STORE, "segmodel.whole", "segmodel.data", "segmodel.survival", "segmodel.prediction", "segmodel.evaluation"
+        *STORE, "segmodel.watch_distribution", "segmodel.whole", "segmodel.data", "segmodel.survival",
+        "segmodel.prediction", "segmodel.evaluation",
     ),
     "segmodel.runs": (
         *STORE, "segfeat.log_check", "segfeat.tables", "segmodel.whole", "segmodel.tables", "segmodel.countdown",
@@ -71,12 +73,17 @@ BELOW: dict[str, tuple[str, ...]] = {
     ),
     "segmodel.serve": (*STORE, "segmodel.data", "segmodel.prediction", "segmodel.runs"),
     "segmodel.benchmark": (
-        *STORE, "segmodel.whole", "segmodel.countdown", "segmodel.data", "segmodel.evaluation", "segmodel.models",
+        *STORE, "segmodel.watch_distribution", "segmodel.whole", "segmodel.countdown", "segmodel.data",
+        "segmodel.evaluation", "segmodel.models",
         "segmodel.runs", "segmodel.recommend",
     ),
     "segmodel.report": (
         *STORE, "segfeat.failures", "segmodel.whole", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
         "segmodel.media", "segmodel.runs",
+    ),
+    "segmodel.hub": (
+        *STORE, "segmodel.whole", "segmodel.data", "segmodel.evaluation", "segmodel.models", "segmodel.runs",
+        "segmodel.report",
     ),
     "segmodel.model": (*STORE, "segmodel.media", "segmodel.recommend", "segmodel.report", "segmodel.runs"),
     "segmodel.api": (*STORE, "segmodel.model", "segmodel.evaluation", "segmodel.models", "segmodel.runs"),
