@@ -56,7 +56,10 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segmodel.survival": ("segfeat.types",),
     "segmodel.watch_distribution": ("segfeat.types", "segmodel.data", "segmodel.survival"),
     "segmodel.prediction": ("segfeat.types", "segmodel.survival", "segmodel.watch_distribution", "segmodel.data"),
-    "segmodel.evaluation": (*STORE, "segmodel.watch_distribution", "segmodel.tables", "segmodel.data", "segmodel.survival", "segmodel.prediction"),
+    "segmodel.evaluation": (
+        *STORE, "segmodel.watch_distribution", "segmodel.tables", "segmodel.data", "segmodel.survival",
+        "segmodel.prediction",
+    ),
     "segmodel.models": (
         *STORE, "segmodel.watch_distribution", "segmodel.whole", "segmodel.data", "segmodel.survival",
         "segmodel.prediction", "segmodel.evaluation",

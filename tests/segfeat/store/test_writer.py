@@ -93,7 +93,7 @@ def test_videos_that_do_not_fit_the_header_are_refused(tmp_path: Path, header: S
         write(make_video("a", 12.0, {"visual": 5}))
     with pytest.raises(ValueError, match=r"visual features are \(2, 4\), expected \(3, 4\)"):
         write(replace(video, features={"visual": video.visual[:2]}))
-    with pytest.raises(ValueError, match="'a' has no segments"):
+    with pytest.raises(ValueError, match="'a' has 0 segments, but lasts"):
         write(replace(video, spans_s=np.zeros((0, 2))))
     with pytest.raises(ValueError, match="status 'fine'; valid are ok, partial"):
         write(replace(video, status="fine"))

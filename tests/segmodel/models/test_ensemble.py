@@ -19,6 +19,7 @@ from segmodel.data.views import Views, make_views
 from segmodel.models.base import FitRun
 from segmodel.models.ensemble import Ensemble, EnsembleConfig, mixed, mixing_weight
 from segmodel.runs.config import RunConfig
+from segmodel.runs.data import open_data
 from segmodel.survival import slots_from_hazard
 
 SMALL = EnsembleConfig(members=1, epochs=1, width=8, rank=4, folds=3, trees=5)
@@ -55,7 +56,7 @@ def test_the_weight_that_made_the_outcomes_is_found(truth: float) -> None:
 
 @pytest.fixture
 def data(store_path: Path) -> Dataset:
-    return RunConfig(str(store_path), "ensemble").dataset(FeatureStore(store_path))
+    return open_data(RunConfig(str(store_path), "ensemble"), FeatureStore(store_path)).dataset
 
 
 @pytest.fixture
