@@ -24,6 +24,6 @@ def test_both_examples(
     assert "long: 12.00 s, segments [[0.0, 5.0], [5.0, 10.0], [10.0, 12.0]]" in said
     assert "  visual (3, 112), in segments [0, 1, 2]" in said
     said = show(root / "examples" / "read_store_with_h5py.py", out, monkeypatch=monkeypatch, capsys=capsys)
-    assert "segfeat 1, segments of 5 s" in said
+    assert "segfeat 2, segments of 5 s" in said
     assert "visual: (7, 112) by offline:color-texture (none)" in said
     assert "said: (2, 192), 1 of 2 valid" in said
