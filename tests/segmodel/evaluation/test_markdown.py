@@ -7,7 +7,8 @@ import math
 import pytest
 
 from segmodel.evaluation.comparison import ALL_CUTS, Comparison, Figure
-from segmodel.evaluation.markdown import HEADLINES, comparison_markdown, gap, rough, star
+from segmodel.evaluation.markdown import comparison_markdown, gap, rough, star
+from segmodel.evaluation.view_metrics import ALL_METRICS
 
 
 def _figure(model: str, metric: str = "nll", p: float = math.nan, users: int = 80, seeds: int = 3) -> Figure:
@@ -30,9 +31,7 @@ def test_few_users_are_called_rough(users: int, said: bool) -> None:
 
 
 def _comparison(seeds: int, users: int, others: int) -> Comparison:
-    metrics = (*HEADLINES, *(f"paper_{m}" for m in ("hr@1", "hr@5", "hr@10", "ndcg@10")))
-    metrics = (*metrics, *(f"masked_{m}" for m in ("hr@1", "hr@5", "ndcg@10")))
-    metrics = (*metrics, "brier", "watch_error_s", "xauc", "completion_auc", "completes_ece")
+    metrics = tuple(ALL_METRICS)
     none = [Figure("base", "test", "all", m, 900, users, seeds, 1.0, math.nan) for m in metrics]
     # One difference of the others' headlines has p = .01, all the others .9.
     rest = [
