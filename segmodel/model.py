@@ -204,7 +204,7 @@ class Model:
 
         (chosen,) = choose_thumbnails(self.predictor.product([user], [video]), self.store)
         if path is not None:
-            write_thumbnail(chosen, self.store, path, videos)
+            return write_thumbnail(chosen, self.store, path, videos)
         return read_thumbnail(chosen, self.store, videos)
 
     def preview(

@@ -31,10 +31,11 @@ def watch_time(store: Path, systems: str, spending: Spending, printer: Printer) 
     """
     from segmodel.benchmark.budget import BUDGETS
     from segmodel.benchmark.plan import make_plan
-    from segmodel.benchmark.watch_time import chosen_watch, run_watch
+    from segmodel.benchmark.systems import chosen
+    from segmodel.benchmark.watch_time import WATCH_SYSTEMS, run_watch
     from segmodel.benchmark.watch_time_table import watch_tables
 
-    picked, out = chosen_watch(systems), spending.out
+    picked, out = chosen(systems, WATCH_SYSTEMS), spending.out
     plan = make_plan(store, replace(BUDGETS[spending.budget], **spending.given), out, spending.options, spending.device)
     tables = watch_tables(picked, run_watch(plan, picked, spending.jobs, printer.progress))
     tables.write(out)

@@ -90,7 +90,8 @@ def evaluate(
             _show_slices(table)
     if per_view:
         write_per_view(found, per_view)
-        printer.text(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}")
+        say = printer.progress if printer.as_json else printer.text
+        say(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}")
 
 
 def _show(found: Mapping[str, Evaluation], run: str) -> None:

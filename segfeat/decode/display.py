@@ -128,4 +128,4 @@ def _name_the_nameless() -> None:
         return cast(Type, nameless)
 
     if "_missing_" not in Type.__dict__:
-        Type._missing_ = classmethod(missing)  # type: ignore[assignment]
+        Type._missing_ = classmethod(missing)  # type: ignore[assignment]  # an enum's own hook

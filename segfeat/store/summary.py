@@ -173,8 +173,7 @@ def _log(store: FeatureStore) -> LogSummary | None:
     log = store.interactions
     if log is None:
         return None
-    known = {v: round(s * 1000) for v, s in zip(store, store.duration_s.tolist(), strict=True)}
-    log = log.with_durations(known)
+    log = log.with_durations(store.duration_ms)
     judged = (log.duration_ms > 0) & (log.watch_ms > 0)
     stored = np.array([v in store for v in log.video_ids.tolist()], dtype=bool)
     return LogSummary(

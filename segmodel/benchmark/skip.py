@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, with_seeds
 from segmodel.benchmark.plan import BenchmarkPlan, open_plan
+from segmodel.benchmark.search import try_systems
 from segmodel.benchmark.systems import System
 from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
 from segmodel.evaluation.evaluation import Evaluation, groups
@@ -95,16 +95,9 @@ def run_skip(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, prog
         If there is nothing to train, validate or test on.
     """
     run_data = open_plan(plan.config)
-    bench, here = SkipBench(plan), run_data.modalities
-    absent = {s.name: reason for s in systems if (reason := s.lacks(here))}
+    bench, absent = SkipBench(plan), dict[str, str]()
     identity = plan.identity(run_data.summary)
-    tried = {
-        s.name: [Cell(s.name, s.model, plan.settings(s, here, t), 0, identity) for t in trials(s.model, plan.budget)]
-        for s in systems
-        if s.name not in absent
-    }
-    outcomes = compute(bench, run_data, [c for cells in tried.values() for c in cells], jobs, progress)
-    absent |= {name: failure for name, cells in tried.items() if (failure := _failure(cells, outcomes))}
+    tried, outcomes = try_systems(bench, run_data, systems, identity, absent, jobs, progress)
     there = {name: cells for name, cells in tried.items() if name not in absent}
     best = {
         criterion: {name: best_trial(cells, outcomes, criterion) for name, cells in there.items()}
@@ -118,7 +111,7 @@ def run_skip(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, prog
     further = [c for by_system in seeds.values() for cells in by_system.values() for c in cells[1:]]
     outcomes |= compute(bench, run_data, further, jobs, progress)
     test = run_data.dataset.views.take(run_data.split.test)
-    masks = groups(test, run_data.dataset.views.take(run_data.split.train))
+    masks = groups(test, run_data.train_views)
 
     def measured(cells: Sequence[Cell]) -> list[Evaluation]:
         found = [outcomes[c.fingerprint] for c in cells]
@@ -131,9 +124,3 @@ def run_skip(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, prog
         seconds[name] = sum(outcomes[f].seconds for f in {c.fingerprint for c in everything})
     settings = {k: {name: cell.settings for name, cell in chosen.items()} for k, chosen in best.items()}
     return Found(evaluations, settings, absent, seconds, run_data.summary)
-
-
-def _failure(cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> str:
-    """Why no trial succeeded; empty if one did."""
-    failures = [outcomes[c.fingerprint].failure for c in cells]
-    return failures[0] if all(failures) else ""

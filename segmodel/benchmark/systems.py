@@ -78,17 +78,17 @@ SYSTEMS: Mapping[str, System] = {
 """Name -> system. The last two families are the paper's model and this project's."""
 
 
-def chosen(text: str) -> tuple[System, ...]:
-    """The systems behind ``all`` or a comma-separated list, in the tables' order.
+def chosen(text: str, systems: Mapping[str, System] = SYSTEMS) -> tuple[System, ...]:
+    """Those of ``systems`` behind ``all`` or a comma-separated list, in the tables' order.
 
     Raises
     ------
     ValueError
         For an unknown name; the message lists the valid ones.
     """
-    names = list(SYSTEMS) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
-    if unknown := [n for n in names if n not in SYSTEMS]:
-        raise ValueError(f"unknown system {', '.join(unknown)}; valid are all, {', '.join(SYSTEMS)}")
+    names = list(systems) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
+    if unknown := [n for n in names if n not in systems]:
+        raise ValueError(f"unknown system {', '.join(unknown)}; valid are all, {', '.join(systems)}")
     if not names:
-        raise ValueError(f"no system given; valid are all, {', '.join(SYSTEMS)}")
-    return tuple(s for s in SYSTEMS.values() if s.name in names)
+        raise ValueError(f"no system given; valid are all, {', '.join(systems)}")
+    return tuple(s for s in systems.values() if s.name in names)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from segmodel.benchmark.budget import trials
 from segmodel.benchmark.cells import Cell, Outcome, best_trial, with_seeds
 from segmodel.benchmark.plan import BenchmarkPlan, open_plan
+from segmodel.benchmark.search import try_systems
 from segmodel.benchmark.systems import CONTENT, System
 from segmodel.benchmark.worker_pool import Bench, Progress, compute, silent
 from segmodel.data.views import Views
@@ -32,21 +32,6 @@ WATCH_SYSTEMS: Mapping[str, System] = {
     )
 }
 """Name -> system. The last family is this project's; the others are what it is measured against."""
-
-
-def chosen_watch(text: str) -> tuple[System, ...]:
-    """The systems behind ``all`` or a comma-separated list, in the tables' order.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name; the message lists the valid ones.
-    """
-    names = list(WATCH_SYSTEMS) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
-    if not names or any(n not in WATCH_SYSTEMS for n in names):
-        unknown = ", ".join(n for n in names if n not in WATCH_SYSTEMS) or "none"
-        raise ValueError(f"unknown system {unknown}; valid are all, {', '.join(WATCH_SYSTEMS)}")
-    return tuple(s for s in WATCH_SYSTEMS.values() if s.name in names)
 
 
 CRITERION = "crps_s"
@@ -121,23 +106,11 @@ def run_watch(plan: BenchmarkPlan, systems: Sequence[System], jobs: int = 1, pro
         If there is nothing to train, validate or test on.
     """
     run_data = open_plan(plan.config)
-    bench, here = WatchBench(plan), run_data.modalities
-    absent = {s.name: reason for s in systems if (reason := s.lacks(here))}
+    bench, absent = WatchBench(plan), dict[str, str]()
     # Cells of other benchmarks may lie in the same folder.
     identity = {**plan.identity(run_data.summary), "measured": "watch time"}
-    tried = {
-        s.name: [Cell(s.name, s.model, plan.settings(s, here, t), 0, identity) for t in trials(s.model, plan.budget)]
-        for s in systems
-        if s.name not in absent
-    }
-    outcomes = compute(bench, run_data, [c for cells in tried.values() for c in cells], jobs, progress)
-    best: dict[str, Cell] = {}
-    for name, cells in tried.items():
-        cell = best_trial(cells, outcomes, CRITERION)
-        if failure := outcomes[cell.fingerprint].failure:
-            absent[name] = failure
-        else:
-            best[name] = cell
+    tried, outcomes = try_systems(bench, run_data, systems, identity, absent, jobs, progress)
+    best = {name: best_trial(cells, outcomes, CRITERION) for name, cells in tried.items() if name not in absent}
     seeds = {name: with_seeds(cell, plan.budget.seeds) for name, cell in best.items()}
     outcomes |= compute(bench, run_data, [c for cells in seeds.values() for c in cells[1:]], jobs, progress)
     times = {

@@ -135,10 +135,8 @@ POOLED: Mapping[str, Metric] = registry(
 ALL_METRICS: Mapping[str, Metric] = {**METRICS, **POOLED}
 
 
-def view_metrics(prediction: SkipPrediction, views: Views, max_segments: int = MAX_SEGMENTS) -> ViewMetrics:
-    """Measure a prediction of B views whose watch times are known.
-
-    The paper's protocol is defined for 5-second segments and 40 slots; its ranks are NaN otherwise.
+def check_measurable(prediction: SkipPrediction, views: Views) -> None:
+    """Refuse what cannot be measured.
 
     Raises
     ------
@@ -149,6 +147,19 @@ def view_metrics(prediction: SkipPrediction, views: Views, max_segments: int = M
         raise ValueError(f"{len(prediction.slots):,} predictions for {len(views):,} views")
     if not views.watched.all():
         raise ValueError(f"{int((~views.watched).sum()):,} views have no watch time to measure a prediction against")
+
+
+def view_metrics(prediction: SkipPrediction, views: Views, max_segments: int = MAX_SEGMENTS) -> ViewMetrics:
+    """Measure a prediction of B views whose watch times are known.
+
+    The paper's protocol is defined for 5-second segments and 40 slots; its ranks are NaN otherwise.
+
+    Raises
+    ------
+    ValueError
+        If prediction and views differ in number, or a watch time is unknown.
+    """
+    check_measurable(prediction, views)
     score, n, exit_ = prediction.leave_score, views.segments, views.exit
     paper = views.segment_s == SEGMENT_S and max_segments == MAX_SEGMENTS
     return ViewMetrics(

@@ -12,6 +12,7 @@ from segfeat.types import Bool, Float64
 from segmodel.data.views import Views
 from segmodel.evaluation.metric import Metric, registry
 from segmodel.evaluation.metrics import concordance
+from segmodel.evaluation.view_metrics import check_measurable
 from segmodel.prediction import SkipPrediction, watch_distribution
 
 
@@ -110,10 +111,7 @@ def watch_times(prediction: SkipPrediction, views: Views, population: Float64) -
     ValueError
         If prediction and views differ in number, or a watch time is unknown.
     """
-    if len(prediction.slots) != len(views):
-        raise ValueError(f"{len(prediction.slots):,} predictions for {len(views):,} views")
-    if not views.watched.all():
-        raise ValueError(f"{int((~views.watched).sum()):,} views have no watch time to measure a prediction against")
+    check_measurable(prediction, views)
     distribution, seen = watch_distribution(prediction, views), views.picture_watch_s
     return WatchTimes(
         prediction.expected_watch_s,

@@ -75,8 +75,8 @@ def picture_times(video: VideoFeatures) -> Float64:
 
 def write_thumbnail(
     thumbnail: Thumbnail, store: FeatureStore, path: str | Path, videos: str | Path | None = None
-) -> None:
-    """Write the picture in full size, in the format of the file's name (.png, .jpg, .webp).
+) -> Image:
+    """Write the picture in full size, in the format of the file's name (.png, .jpg, .webp), and return it.
 
     Raises
     ------
@@ -92,6 +92,7 @@ def write_thumbnail(
     picture = read_thumbnail(thumbnail, store, videos)
     with whole_file(path) as temporary:
         picture.save(temporary, kind)
+    return picture
 
 
 def read_thumbnail(thumbnail: Thumbnail, store: FeatureStore, videos: str | Path | None = None) -> Image:

@@ -26,7 +26,7 @@ Chosen = TypeVar("Chosen", bound=Choice)
 
 
 def write_each(
-    chosen: Sequence[Chosen], folder: str | Path, suffix: str, write: Callable[[Chosen, Path], None]
+    chosen: Sequence[Chosen], folder: str | Path, suffix: str, write: Callable[[Chosen, Path], object]
 ) -> list[str]:
     """Write a file for each choice into a folder, and ``index.csv`` with all that is known of each.
 

@@ -78,6 +78,11 @@ class RunData:
         return log if self.history is None else log.joined(self.history)
 
     @cached_property
+    def known_users(self) -> frozenset[str]:
+        """Who has a view among :attr:`known`."""
+        return frozenset(self.known.user_ids[np.unique(self.known.user)].tolist())
+
+    @cached_property
     def dataset(self) -> Dataset:
         """The run's own views with their histories.
 

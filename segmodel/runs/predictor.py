@@ -186,9 +186,8 @@ class Predictor:
         return self._of(found.data, skipped)
 
     def _of(self, data: Dataset, skipped: tuple[SkippedPair, ...] = ()) -> PairPredictions:
-        views, known = data.views, self.data.known
-        somebody = set(known.user_ids[np.unique(known.user)].tolist())
-        asked = np.array([user in somebody for user in views.user_ids.tolist()], dtype=bool)
+        views, known = data.views, self.data.known_users
+        asked = np.array([user in known for user in views.user_ids.tolist()], dtype=bool)
         return PairPredictions(views, self.run.model.predict(data), asked[views.user], skipped)
 
 

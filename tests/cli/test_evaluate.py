@@ -66,6 +66,7 @@ def test_json_holds_what_the_table_shows(place: Path, cli: Cli) -> None:
     figures = content["models"][content["run"]]["groups"]["all"]
     assert f"{figures['nll']:.4f}" in table
     assert f"{figures['masked_ndcg@5']:.3f}" in table
+    assert "-> views.csv" in answer.err
     views = pd.read_csv("views.csv")
     assert views.groupby("model").nll.mean()[content["run"]] == pytest.approx(figures["nll"])
     assert len(views) == 2 * figures["views"]

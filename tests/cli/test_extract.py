@@ -142,7 +142,7 @@ def test_all_options_reach_the_store(cli: Cli, folder: Path, film: Path) -> None
         ((".", "--decoder", "vlc"), 2, "'vlc' is not one of 'auto', 'pyav', 'decord'"),
         ((".", "--workers", "0"), 2, "0 is not in the range x>=1"),
         ((".", "--video-timeout", "0"), 2, "0.0 is not in the range x>0"),
-        ((".", "--preset", "best"), 2, "'best' is not one of 'clip', 'offline'"),
+        ((".", "--preset", "best"), 2, "'best' is not one of 'clip', 'offline', 'multilingual', 'paper'"),
         ((".", "--visual", "resnet"), 1, "error: unknown visual encoder 'resnet'; valid are open_clip"),
         ((".", *LIGHT, "--metadata", "absent.csv"), 1, "error: absent.csv: cannot be read as metadata"),
         ((".", *LIGHT, "--interactions", "absent.csv"), 1, "error: absent.csv: no such log file"),

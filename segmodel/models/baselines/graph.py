@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from segmodel.data.batch import Batch
 from segmodel.data.dataset import Dataset
+from segmodel.data.views import ragged
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import IdEmbedding, SegmentEmbedding, Sizes
@@ -29,8 +30,7 @@ def watched_graph(data: Dataset, rows: np.ndarray, users: Vocabulary, videos: Vo
     """
     views = data.views.take(rows)
     watched = np.minimum(views.exit, views.segments).astype(np.int64)
-    view = np.repeat(np.arange(len(views)), watched)
-    segment = np.arange(len(view)) - np.repeat(np.cumsum(watched) - watched, watched)
+    view, segment = ragged(watched)
     user = users.table_codes(views.user_ids)[views.user[view]]
     video = videos.table_codes(views.video_ids)[views.video[view]]
     triples = np.unique(np.stack([video, segment, user]), axis=1) if len(view) else np.zeros((3, 0), np.int64)

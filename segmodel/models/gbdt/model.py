@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from segfeat.types import Float64
 from segmodel.data.dataset import Dataset
 from segmodel.data.splits import Split
-from segmodel.data.views import MAX_SEGMENTS, Views
+from segmodel.data.views import MAX_SEGMENTS, Views, ragged
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, named_arrays
 from segmodel.models.gbdt.history import OUTCOMES, causal_statistics, outcomes
@@ -68,7 +68,7 @@ class GbdtHazard(SegmentModel):
         self.statistics = [self._encode(values, codes, n, prior) for codes, n, prior in groups]
         self.boosters = []
         reached = np.minimum(views.exit + 1, views.segments)
-        view, segment = _expand(reached)
+        view, segment = ragged(reached)
         label = (views.exit[view] == segment) & ~views.completed[view]
         for member in range(self.config.members):
             fold = np.random.default_rng([run.seed, member]).integers(0, _FOLDS, len(views))
@@ -83,7 +83,7 @@ class GbdtHazard(SegmentModel):
         encoded = np.concatenate(
             [table[codes] for table, (codes, _, _) in zip(self.statistics, self._groups(views), strict=True)], axis=1
         )
-        view, segment = _expand(views.segments)
+        view, segment = ragged(views.segments)
         rows = np.concatenate([_segment_features(views, view, segment), history[view], encoded[view]], axis=1)
         hazard = np.zeros((len(views), self.config.max_segments))
         hazard[view, segment] = np.mean([b.predict_proba(rows)[:, 1] for b in self.boosters], axis=0)
@@ -142,12 +142,6 @@ class GbdtHazard(SegmentModel):
             inside = fold == k
             encoded[inside] = self._encode(values[~inside], codes[~inside], count, prior)[codes[inside]]
         return encoded
-
-
-def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """View and segment of each of ``counts[i]`` segments of view i."""
-    view = np.repeat(np.arange(len(counts)), counts)
-    return view, np.arange(len(view)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _view_features(data: Dataset) -> Float64:

@@ -398,7 +398,7 @@ def test_weights_that_cannot_be_had_are_an_error_before_any_decoding(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "nope"}, "unknown preset 'nope'; valid are clip, "),
+        ({"preset": "nope"}, "unknown preset 'nope'; valid are clip, offline, multilingual, paper"),
         ({"visual": "nope:x"}, "unknown visual encoder 'nope:x'"),
         ({"audio": "offline:hashing"}, "encodes text, not audio"),
         ({"decoder": "nope"}, "unknown decoder 'nope'"),

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from segmodel.benchmark.budget import Budget
 from segmodel.benchmark.plan import make_plan
-from segmodel.benchmark.watch_time import WatchFound, chosen_watch, run_watch
+from segmodel.benchmark.systems import chosen
+from segmodel.benchmark.watch_time import WATCH_SYSTEMS, WatchFound, run_watch
 from segmodel.benchmark.watch_time_table import paired_interval, watch_tables
 from segmodel.evaluation.watch_time_metrics import ALL_WATCH_METRICS, WatchTimes
 
@@ -23,18 +24,18 @@ NAMES = "duration-position,duration-user-position,d2q,hazard-all"
 @pytest.fixture(scope="module")
 def found(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, WatchFound]:
     folder = tmp_path_factory.mktemp("watch")
-    return folder, run_watch(make_plan(store, TINY, folder), chosen_watch(NAMES))
+    return folder, run_watch(make_plan(store, TINY, folder), chosen(NAMES, WATCH_SYSTEMS))
 
 
 def test_what_is_finished_is_not_done_again(store: Path, found: tuple[Path, WatchFound]) -> None:
     lines: list[str] = []
-    again = run_watch(make_plan(store, TINY, found[0]), chosen_watch(NAMES), progress=lines.append)
+    again = run_watch(make_plan(store, TINY, found[0]), chosen(NAMES, WATCH_SYSTEMS), progress=lines.append)
     assert lines == ["6 of 6 fits are there already", "3 of 3 fits are there already"]
     np.testing.assert_array_equal(again.times["d2q"][1].crps_s, found[1].times["d2q"][1].crps_s)
 
 
 def test_tables(found: tuple[Path, WatchFound], tmp_path: Path) -> None:
-    systems, result = chosen_watch(NAMES), found[1]
+    systems, result = chosen(NAMES, WATCH_SYSTEMS), found[1]
     tables = watch_tables(systems, result)
     tables.write(tmp_path)
     text = (tmp_path / "watch-time.md").read_text()

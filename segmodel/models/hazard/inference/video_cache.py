@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from segfeat.types import Float32, Int64
-from segmodel.data.views import Rows, Views
+from segmodel.data.views import Rows, Views, ragged
 from segmodel.models.hazard.features import OF_VIDEO, Scaler, segment_features
 from segmodel.models.hazard.inference.stacked_networks import NetworkStack, VideoBatch
 from segmodel.models.hazard.statistics import Inputs
@@ -61,8 +61,7 @@ class VideoStates:
             self._meet_all(keys, views, describe)
         place = np.array([self._place[key] for key in keys])
         n = views.segments.astype(np.int64)
-        owner = np.repeat(np.arange(len(n)), n)
-        segment = np.arange(len(owner)) - np.repeat(np.cumsum(n) - n, n)
+        owner, segment = ragged(n)
         row = np.repeat(self._first[place], n) + segment
         at = torch.from_numpy(row)
         batch = VideoBatch(
