@@ -80,7 +80,7 @@ def test_presets_are_whole_and_fit_their_modalities(preset: str) -> None:
 
 
 def test_the_presets_are_the_documented_ones() -> None:
-    assert list(PRESETS) == ["clip", "offline", "paper"]
+    assert list(PRESETS) == ["clip", "offline", "multilingual", "paper"]
     assert PRESETS["clip"].encoders["visual"] == "open_clip:ViT-B-32@laion2b_s34b_b79k"
     assert PRESETS["paper"].encoders["visual"] == "open_clip-patches:ViT-L-14-336@openai"
     assert PRESETS["paper"].frame_position == "start"
