@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from segmodel.data.batch import CONTENT
+from segmodel.data.traits import CONTEXT, KINDS, USER, VIDEO
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models.settings import Ablations, Search
 
@@ -21,6 +22,9 @@ class HazardConfig:
         "no user filter": {"user_filter": False},
         "no simulated deployment": {"deployed_share": 0.0},
         "no hidden videos": {"unknown_share": 0.0},
+        "no attributes": {"video_attributes": False},
+        "no user attributes": {"user_attributes": False},
+        "no context": {"context": False},
         "no modality dropout": {"modality_dropout": 0.0},
         "one network": {"members": 1},
     }
@@ -47,11 +51,25 @@ class HazardConfig:
     """Least share of training views whose video is unknown; denser logs hide random videos until it is reached."""
     modality_dropout: float = 0.2
     """Chance that a training batch lacks a content modality."""
+    video_attributes: bool = True
+    """Effects of the store's categories of videos, such as author and tags."""
+    user_attributes: bool = True
+    """Effects of the store's categories of users."""
+    context: bool = True
+    """Effects of the log's categories of views, such as where in the app they happened."""
+    no_context_share: float = 0.1
+    """Share of training views whose context is hidden, as it is where somebody asks without."""
     attention: bool = True
     """To the user's last views; without it, histories speak through running statistics, tastes and filter alone."""
     user_statistics: bool = True
     """Running statistics of the user's history."""
     user_filter: bool = True
+
+    @property
+    def trait_kinds(self) -> tuple[str, ...]:
+        """Kinds of categories that are read."""
+        wanted = {VIDEO: self.video_attributes, USER: self.user_attributes, CONTEXT: self.context}
+        return tuple(kind for kind in KINDS if wanted[kind])
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.modalities if m not in ("id", *CONTENT)]

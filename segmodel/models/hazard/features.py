@@ -19,7 +19,7 @@ from segmodel.models.hazard.items import COLD, COVERAGE, EFFECT, LOG_COUNT
 from segmodel.models.hazard.rates import Outcomes, logit
 
 TOKEN, VIEW = 27, 33
-"""Numbers that describe one view of a history, and a target view by its context and video."""
+"""Numbers that describe one view of a history, and a target view by its moment and video, categories aside."""
 
 _SESSION_GAP_MS = 1_800_000
 _RECENT = (5, 20)
@@ -39,7 +39,7 @@ class Past:
     token : float32 (P, 27)
         One view as an element of a history.
     hazard : float32 (P, S)
-        What base and video statistics expected.
+        What base, categories and video statistics expected.
     sums : float64 (P + 1, 16)
         Prefix sums of surprises and centred outcomes.
     session : int64 (P,)
@@ -88,7 +88,7 @@ def describe_past(views: Views, known: Iterable[tuple[Float64, Float64]], channe
     ----------
     views : Views
     known : iterable of (float (B, S), float (B, 12))
-        For each of ``views.parts()`` the base hazard, and what
+        For each of ``views.parts()`` the base hazard with what categories add, and what
         :func:`segmodel.models.hazard.items.item_features` says of the videos.
     channel_means : float (9,)
         Of :func:`outcome_channels` over the training views.
@@ -132,17 +132,58 @@ def _watched(views: Views, base: Float64, item: Float64, channel_means: Float64)
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """V target views as the network sees them: (V, 33) context and video, (V, 65) running user statistics."""
+    """V target views as the network sees them: (V, 33 and those of categories) context and video, (V, 65) running user
+    statistics."""
 
     view: Float64
     user: Float64
 
 
-OF_VIDEO = slice(9 + len(_GAP_CENTRES), 9 + len(_GAP_CENTRES) + 6 + COVERAGE)
-"""Columns of ``Described.view`` that the video alone decides; the others, user and moment."""
+_MOMENT = 9 + len(_GAP_CENTRES)
 
 
-def describe(data: Dataset, past: Past, item: Float64) -> Described:
+@dataclass(frozen=True, eq=False)
+class TraitColumns:
+    """What categories say of V views; kinds that nobody has have no columns.
+
+    Attributes
+    ----------
+    video, user : float64 (V, 3) or (V, 0)
+        Log-odds that they add in first, middle and last segments.
+    context : float64 (V, 4) or (V, 0)
+        The same, and whether it is known.
+    """
+
+    video: Float64
+    user: Float64
+    context: Float64
+
+    @classmethod
+    def none(cls, n: int) -> TraitColumns:
+        """Of views of which nothing is known."""
+        return cls(np.zeros((n, 0)), np.zeros((n, 0)), np.zeros((n, 0)))
+
+    @property
+    def of_video(self) -> Float64:
+        """(V, 3) what the video's categories add."""
+        return self._added(self.video)
+
+    @property
+    def of_moment(self) -> Float64:
+        """(V, 3) what those of user and context add, whatever the video."""
+        return self._added(self.user) + self._added(self.context[:, :3])
+
+    @staticmethod
+    def _added(columns: Float64) -> Float64:
+        return columns if columns.shape[1] else np.zeros((len(columns), 3))
+
+
+def of_video(columns: int) -> slice:
+    """Columns of ``Described.view`` that the video alone decides, where its categories have so many."""
+    return slice(_MOMENT, _MOMENT + 6 + COVERAGE + columns)
+
+
+def describe(data: Dataset, past: Past, item: Float64, traits: TraitColumns | None = None) -> Described:
     """Describe the views of a dataset by what of ``past`` (over ``data.past``) their histories hold.
 
     Parameters
@@ -151,8 +192,10 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
     past : Past
     item : float (V, 12)
         Statistics of the target videos.
+    traits : TraitColumns, optional
     """
     views = data.views
+    traits = TraitColumns.none(len(views)) if traits is None else traits
     first, end = data.history.T
     known = end > first
     previous = np.maximum(end - 1, 0) if len(past.time_ms) else np.zeros(len(views), np.int64)
@@ -202,7 +245,9 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
         ],
         axis=1,
     )
-    return Described(np.concatenate([moment, length, item], axis=1), np.concatenate(running, axis=1))
+    of_coverage = [item[:, COVERAGE:], traits.user, traits.context]
+    view = np.concatenate([moment, length, item[:, :COVERAGE], traits.video, *of_coverage], axis=1)
+    return Described(view, np.concatenate(running, axis=1))
 
 
 def segment_features(views: Views, rows: Rows, offset: Float32, width: int) -> Float32:
