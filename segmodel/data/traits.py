@@ -19,6 +19,12 @@ VIDEO, USER, CONTEXT = KINDS = ("video", "user", "context")
 """Attributes of videos and of users, which a store holds, and columns of the log about its views."""
 
 
+def trait_kinds(config: Any) -> tuple[str, ...]:
+    """Kinds that a model's settings of these names let it read."""
+    wanted = {VIDEO: config.video_attributes, USER: config.user_attributes, CONTEXT: config.context}
+    return tuple(kind for kind in KINDS if wanted[kind])
+
+
 @dataclass(frozen=True, eq=False)
 class Traits:
     """Which categorical columns there are, and the categories that a model met in each.

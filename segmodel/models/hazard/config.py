@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from segmodel.data.batch import CONTENT
-from segmodel.data.traits import CONTEXT, KINDS, USER, VIDEO
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models.settings import Ablations, Search
 
@@ -64,12 +63,6 @@ class HazardConfig:
     user_statistics: bool = True
     """Running statistics of the user's history."""
     user_filter: bool = True
-
-    @property
-    def trait_kinds(self) -> tuple[str, ...]:
-        """Kinds of categories that are read."""
-        wanted = {VIDEO: self.video_attributes, USER: self.user_attributes, CONTEXT: self.context}
-        return tuple(kind for kind in KINDS if wanted[kind])
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.modalities if m not in ("id", *CONTENT)]

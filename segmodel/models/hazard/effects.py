@@ -10,12 +10,12 @@ part: a video's effect comes from other videos and other users, a user's from ot
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from segfeat.store.reader import FeatureStore
-from segfeat.types import Float32, Float64, Int64
+from segfeat.types import Bool, Float32, Float64, Int64
 from segmodel.data.dataset import Dataset
 from segmodel.data.traits import CONTEXT, USER, VIDEO, Traits
 from segmodel.data.views import Rows, Views
@@ -92,6 +92,69 @@ class Effects:
             owner, code = traits.codes(kind, name, views, store)
             total += _mean(owner, self.by_category[kind, name][fold[owner], code], len(views))[0]
         return total
+
+
+@dataclass(frozen=True, eq=False)
+class TraitColumns:
+    """What categories say of V views; kinds that nobody has have no columns.
+
+    Attributes
+    ----------
+    video, user : float64 (V, 3) or (V, 0)
+        Log-odds that they add in first, middle and last segments.
+    context : float64 (V, 4) or (V, 0)
+        The same, and whether it is known.
+    """
+
+    video: Float64
+    user: Float64
+    context: Float64
+
+    @classmethod
+    def none(cls, n: int) -> TraitColumns:
+        """Of views of which nothing is known."""
+        return cls(np.zeros((n, 0)), np.zeros((n, 0)), np.zeros((n, 0)))
+
+    @classmethod
+    def of(
+        cls,
+        effects: Effects,
+        traits: Traits,
+        views: Views,
+        store: FeatureStore | None,
+        fold: Int64,
+        video: Int64,
+        no_context: Bool | None = None,
+    ) -> TraitColumns:
+        """Of some views; arguments as of :meth:`Effects.shift`, and (V,) whose context is to be unknown."""
+        found = cls.none(len(views))
+        for kind in traits.names:
+            columns = effects.shift(kind, traits, views, store, fold, video)
+            if kind == CONTEXT:
+                columns = np.concatenate([columns, traits.known(CONTEXT, views, store)[:, None]], axis=1)
+                if no_context is not None:
+                    columns[no_context] = 0.0
+            found = replace(found, **{kind: columns})
+        return found
+
+    @property
+    def of_video(self) -> Float64:
+        """(V, 3) what the video's categories add."""
+        return self._added(self.video)
+
+    @property
+    def of_moment(self) -> Float64:
+        """(V, 3) what those of user and context add, whatever the video."""
+        return self._added(self.user) + self._added(self.context[:, :3])
+
+    @staticmethod
+    def _added(columns: Float64) -> Float64:
+        return columns if columns.shape[1] else np.zeros((len(columns), 3))
+
+    @property
+    def columns(self) -> Float64:
+        """(V, ·) all of them."""
+        return np.concatenate([self.video, self.user, self.context], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from scipy.special import expit
 from segfeat.types import Float32, Float64, Int64
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import Rows, Views
+from segmodel.models.hazard.effects import TraitColumns
 from segmodel.models.hazard.items import COLD, COVERAGE, EFFECT, LOG_COUNT
 from segmodel.models.hazard.rates import Outcomes, logit
 
@@ -140,42 +141,6 @@ class Described:
 
 
 _MOMENT = 9 + len(_GAP_CENTRES)
-
-
-@dataclass(frozen=True, eq=False)
-class TraitColumns:
-    """What categories say of V views; kinds that nobody has have no columns.
-
-    Attributes
-    ----------
-    video, user : float64 (V, 3) or (V, 0)
-        Log-odds that they add in first, middle and last segments.
-    context : float64 (V, 4) or (V, 0)
-        The same, and whether it is known.
-    """
-
-    video: Float64
-    user: Float64
-    context: Float64
-
-    @classmethod
-    def none(cls, n: int) -> TraitColumns:
-        """Of views of which nothing is known."""
-        return cls(np.zeros((n, 0)), np.zeros((n, 0)), np.zeros((n, 0)))
-
-    @property
-    def of_video(self) -> Float64:
-        """(V, 3) what the video's categories add."""
-        return self._added(self.video)
-
-    @property
-    def of_moment(self) -> Float64:
-        """(V, 3) what those of user and context add, whatever the video."""
-        return self._added(self.user) + self._added(self.context[:, :3])
-
-    @staticmethod
-    def _added(columns: Float64) -> Float64:
-        return columns if columns.shape[1] else np.zeros((len(columns), 3))
 
 
 def of_video(columns: int) -> slice:

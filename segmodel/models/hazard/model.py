@@ -11,7 +11,7 @@ import torch
 from segmodel.data.batch import CONTENT
 from segmodel.data.dataset import Dataset, by_users
 from segmodel.data.splits import Split
-from segmodel.data.traits import Traits
+from segmodel.data.traits import Traits, trait_kinds
 from segmodel.data.views import PART_VIEWS, Rows, Views
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
@@ -49,7 +49,7 @@ class HazardModel(SegmentModel):
         log = views.take(log_rows)
         self.users = Vocabulary.of(log.user_ids, log.user)
         self.videos = Vocabulary.of(log.video_ids, log.video)
-        self.traits = Traits.of(data.take(log_rows), c.trait_kinds)
+        self.traits = Traits.of(data.take(log_rows), trait_kinds(c))
         user_fold = np.random.default_rng([run.seed, 0]).permutation(len(self.users)) % c.folds
         user_fold[0] = c.folds
         code = self.users.table_codes(views.user_ids)[log.user]

@@ -14,11 +14,10 @@ from segmodel.data.traits import CONTEXT, USER, VIDEO, Traits
 from segmodel.data.views import Views
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, named_arrays
-from segmodel.models.hazard.effects import EffectLearner, Effects
+from segmodel.models.hazard.effects import EffectLearner, Effects, TraitColumns
 from segmodel.models.hazard.features import (
     VIEW,
     Past,
-    TraitColumns,
     describe,
     describe_past,
     log_watch_ratio,
@@ -228,11 +227,6 @@ class Statistics:
                 found[row] = bits.tobytes()
         return found
 
-    def trait_columns(self, data: Dataset, tables: Tables, own_fold: bool = False) -> TraitColumns:
-        """What the categories say of the views of a dataset; ``own_fold`` as in :meth:`inputs`."""
-        fold = self._fold(data.views) if own_fold else np.full(len(data), self.folds)
-        return self._traits(data.views, data.store, tables, fold)
-
     def deployed_inputs(
         self,
         data: Dataset,
@@ -291,27 +285,18 @@ class Statistics:
         base = base_hazard(views, tables.rates, fold)
         if not self.traits.names:
             return base
-        traits = self._traits(views, store, tables, fold)
+        video = self._video(views)
+        traits = TraitColumns.of(tables.effects, self.traits, views, store, fold, video)
         return shifted(base, traits.of_video + traits.of_moment, views.segments)
 
-    def _traits(
-        self, views: Views, store: FeatureStore | None, tables: Tables, fold: Int64, no_context: Bool | None = None
-    ) -> TraitColumns:
-        found = TraitColumns.none(len(views))
-        for kind in self.traits.names:
-            columns = tables.effects.shift(kind, self.traits, views, store, fold, self._video(views))
-            if kind == CONTEXT:
-                known = self.traits.known(CONTEXT, views, store)
-                columns = np.concatenate([columns, known[:, None]], axis=1)
-                if no_context is not None:
-                    columns[no_context] = 0.0
-            found = replace(found, **{kind: columns})
-        return found
+    def _traits(self, data: Dataset, tables: Tables, fold: Int64, no_context: Bool | None = None) -> TraitColumns:
+        video = self._video(data.views)
+        return TraitColumns.of(tables.effects, self.traits, data.views, data.store, fold, video, no_context)
 
     def _inputs(self, data: Dataset, tables: Tables, past: Past, seen: Callable[[Views], _Sight]) -> Inputs:
         sight = seen(data.views)
         item = self._item(data.views, tables, sight)
-        traits = self._traits(data.views, data.store, tables, sight.fold, sight.no_context)
+        traits = self._traits(data, tables, sight.fold, sight.no_context)
         described = describe(data, past, item, traits)
         base = base_hazard(data.views, tables.rates, sight.fold)
         by_video = spread(traits.of_video, data.views.segments, self.width)
