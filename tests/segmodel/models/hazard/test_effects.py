@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -123,13 +124,14 @@ def test_a_video_does_not_speak_for_itself(world: TraitWorld) -> None:
 
 
 def _with_tags(store: Any, tags: Any) -> Any:
-    class Changed:
-        video_attributes = {"tag": tags}
-        user_attributes: dict[str, Any] = {}
-        rows = store.rows
-        segment_s, paths, duration_s = store.segment_s, store.paths, store.duration_s
-
-    return Changed()
+    return SimpleNamespace(
+        video_attributes={"tag": tags},
+        user_attributes={},
+        rows=store.rows,
+        segment_s=store.segment_s,
+        paths=store.paths,
+        duration_s=store.duration_s,
+    )
 
 
 def _model(world: TraitWorld, **settings: Any) -> HazardModel:
@@ -166,11 +168,9 @@ def test_a_context_that_nobody_gives_is_any(world: TraitWorld, model: HazardMode
     def completes(later: Any) -> float:
         return float(model.predict(replace(world, later=later).unseen).completion.mean())
 
-    n = len(world.later)
-    names = np.array(["search", "feed", "elsewhere"], dtype=object)
-    feed, search, new = (
-        completes(replace(world.later, context={"tab": Categories(np.full(n, code, np.int32), names)}))
-        for code in (1, 0, 2)
+    n, names = len(world.later), np.array(["search", "feed", "elsewhere"], dtype=object)
+    search, feed, new = (
+        completes(replace(world.later, context={"tab": Categories(np.full(n, i, np.int32), names)})) for i in range(3)
     )
     nothing = completes(replace(world.later, context={}))
     assert search + 0.05 < nothing < feed - 0.05
@@ -180,7 +180,7 @@ def test_a_context_that_nobody_gives_is_any(world: TraitWorld, model: HazardMode
 def _at_once(world: TraitWorld, context: dict[str, Categories] | None = None) -> Dataset:
     """Known and unknown videos, those of equal length with different tags, for one user at one moment."""
     rng = np.random.default_rng(3)
-    video = np.concatenate([rng.choice(VIDEO_CODES, 25, replace=False), np.arange(160, 200)]).astype(np.int32)
+    video = np.concatenate([rng.choice(160, 25, replace=False), np.arange(160, 200)]).astype(np.int32)
     n = len(video)
     pairs = replace(
         world.later,
@@ -191,13 +191,6 @@ def _at_once(world: TraitWorld, context: dict[str, Categories] | None = None) ->
         duration_ms=np.full(n, 21_000),
         context=context or {},
     )
-    return make_own(world, pairs)
-
-
-VIDEO_CODES = np.arange(160)
-
-
-def make_own(world: TraitWorld, pairs: Any) -> Dataset:
     return replace(world, later=pairs).unseen
 
 

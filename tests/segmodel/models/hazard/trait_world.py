@@ -53,7 +53,7 @@ def make_world(folder: Path, shuffled: bool = False, seed: int = 0) -> TraitWorl
         odds = -1.2 + np.array(
             [TAG[tag[v]] + GROUP[group[u]] + TAB[t] for v, u, t in zip(video, user, tab, strict=True)]
         )
-        # In every second of five, people leave as readily as odds say for five seconds.
+        # Those are the odds of leaving within five seconds, at any time.
         stays_s = np.ceil(np.log(rng.random(n)) / np.log1p(-expit(odds)) * 5.0)
         return Interactions(
             np.array([f"u{i}" for i in range(USERS)], dtype=object),
