@@ -120,5 +120,5 @@ def read_config(folder: Path) -> RunConfig:
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
     settings = stored_settings(model_class(table["model"]).Config, table["settings"])
-    lists = {key: tuple(table.get(key, ())) for key in ("interactions", "unit")}
+    lists = {key: tuple(table.get(key, ())) for key in ("interactions", "unit", "context")}
     return RunConfig(**{**table, "settings": settings, **lists})
