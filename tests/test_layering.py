@@ -24,14 +24,15 @@ STORE = ("segfeat.types", "segfeat.interactions", "segfeat.segment", "segfeat.st
 
 BELOW: dict[str, tuple[str, ...]] = {
     # segfeat, from the ground up
-    "segfeat.types": (),
+    "segfeat.html": (),
+    "segfeat.types": ("segfeat.html",),
     "segfeat.segment": ("segfeat.types",),
     "segfeat.failures": (),
     "segfeat.tables": (),
     "segfeat.interactions": ("segfeat.tables",),
     "segfeat.log_check": ("segfeat.interactions",),
     "segfeat.partitioned_log": ("segfeat.interactions",),
-    "segfeat.store": ("segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
+    "segfeat.store": ("segfeat.html", "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
     "segfeat.words": ("segfeat.types", "segfeat.decode"),
     "segfeat.encoders": ("segfeat.types",),
@@ -39,6 +40,7 @@ BELOW: dict[str, tuple[str, ...]] = {
         "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
         "segfeat.partitioned_log", "segfeat.store", "segfeat.encoders",
     ),
+    "segfeat.exporters": ("segfeat.types", "segfeat.store"),
     "segfeat.pipeline": (
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
         "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.words", "segfeat.encoders",
