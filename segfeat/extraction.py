@@ -14,7 +14,7 @@ from segfeat.pipeline.job import Job
 from segfeat.pipeline.plan import make_plan
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import VIDEO_TIMEOUT_S, Request
-from segfeat.pipeline.run import Run
+from segfeat.pipeline.run import ExtractionRun
 from segfeat.store.merge import Part
 from segfeat.store.reader import FeatureStore
 from segfeat.words import DEFAULT_WORDS
@@ -187,7 +187,7 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
     with Job(out, known.header, _content_hash(out) if request.overwrite else None) as job:
         plan = make_plan(known.new, known.header, job.folder, known.titled)
         counts = Progress.of(plan.sources, videos_before=len(found.sources) - len(plan.sources))
-        run = Run(job.folder, known, counts, progress or (lambda _: None))
+        run = ExtractionRun(job.folder, known, counts, progress or (lambda _: None))
         run.write_shards(plan)
         if known.new or known.log is not None or base is None:
             parts, log = plan.parts(known.header, job.folder), known.log

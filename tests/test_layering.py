@@ -273,3 +273,13 @@ def test_every_public_name_of_segfeat_can_be_had() -> None:
         assert getattr(segfeat, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = segfeat.nothing
+
+
+def test_no_class_name_is_used_twice() -> None:
+    """Whoever reads a name in a traceback or a review knows which class it is."""
+    homes: dict[str, list[str]] = {}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(name)
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}

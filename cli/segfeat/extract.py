@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
 from segfeat.words import DEFAULT_WORDS
 from segmodel.countdown import clock
 
+from ..printer import Printer, prints
 from ..run import FAILED, FINISHED, PARTLY_FAILED
 from ..units import UNIT
 from .progress import ProgressLine, plural
@@ -63,7 +65,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
 @click.option("--share", metavar="K/N", help="Write only the K-th of N shares of the shards; merge them without it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@prints
 def extract(
     videos: tuple[Path, ...],
     out: Path,
@@ -75,7 +77,7 @@ def extract(
     strict: bool,
     share: str | None,
     dry_run: bool,
-    quiet: bool,
+    printer: Printer,
     **options: Any,
 ) -> int:
     """Write segment features of VIDEOS (files, or folders with all that is below them) into a store.
@@ -104,26 +106,46 @@ def extract(
         from segfeat.pipeline.share import Share, extract_share
 
         written = extract_share(request, Share.parsed(share))
-        if not quiet:
-            click.echo(f"wrote {plural(written, 'shard')}; when all shares are there, the same command without --share")
+        printer.result(shards=written)
+        printer.text(f"wrote {plural(written, 'shard')}; when all shares are there, the same command without --share")
         return FINISHED
-    with nullcontext() if quiet else closing(ProgressLine()) as line:
+    with nullcontext() if printer.quiet else closing(ProgressLine()) as line:
         if dry_run:
             foreseen = preview(request, line)
         else:
             summary = carry_out(request, line)
     if dry_run:
-        click.echo(_foreseen(foreseen))
+        printer.text(_foreseen(foreseen))
+        printer.result(**asdict(foreseen))
         return FINISHED
     if summary.log and summary.log.warning:
-        click.echo(f"warning: {summary.log.warning}", err=True)
-    if not quiet:
-        click.echo(_readable(summary))
+        printer.warn(f"warning: {summary.log.warning}")
+    printer.text(_readable(summary))
+    printer.result(**_result(summary))
     failed = sum(summary.progress.failures.values())
     if summary.videos == 0:
-        click.echo(f"error: no video could be read; segfeat errors {summary.store} says why", err=True)
+        printer.warn(f"error: no video could be read; segfeat errors {summary.store} says why")
         return FAILED
     return PARTLY_FAILED if strict and failed else FINISHED
+
+
+def _result(summary: ExtractSummary) -> dict[str, Any]:
+    """What ``--json`` says; ``segfeat errors --json`` lists the files that failed."""
+    done = summary.progress
+    return {
+        "store": summary.store,
+        "videos": summary.videos,
+        "segments": summary.segments,
+        "partial": summary.partial,
+        "read": done.videos_done - sum(done.failures.values()),
+        "unchanged": done.videos_before,
+        "failed": dict(done.failures),
+        "unlisted": dict(summary.unlisted),
+        "ignored": summary.ignored,
+        "titled": summary.titled,
+        "gone": list(summary.gone),
+        "log": None if summary.log is None else asdict(summary.log),
+    }
 
 
 def _readable(summary: ExtractSummary) -> str:

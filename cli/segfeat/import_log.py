@@ -13,6 +13,7 @@ from segfeat.importers.ready_features import DTYPES, SEGMM_DIM, ReadyFeatures
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.segment import SEGMENT_S
 
+from ..printer import Printer, prints
 from ..units import UNIT
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _names(context: click.Context, parameter: click.Parameter, given: tuple[str,
     type=click.Choice(DTYPES),
     help="Number type of the matrix.",
 )
+@prints
 def import_log(
     format_name: str,
     logs: tuple[Path, ...],
@@ -81,6 +83,7 @@ def import_log(
     index: Path | None,
     dim: int,
     dtype: str,
+    printer: Printer,
 ) -> None:
     """Write a store from watch logs (CSV, CSV.gz or Parquet) without raw videos.
 
@@ -94,6 +97,8 @@ def import_log(
     """
     if (features is None) != (index is None):
         raise click.UsageError("--features and --index belong together")
+    from dataclasses import asdict
+
     from segfeat.importers.log import import_log as write
     from segfeat.log_check import parse_units
 
@@ -114,7 +119,8 @@ def import_log(
         device=device,
         unit_ms=parse_units(units),
     )
-    click.echo(_readable(summary, out))
+    printer.text(_readable(summary, out))
+    printer.result(**asdict(summary), store=out)
 
 
 def _readable(summary: ImportSummary, out: Path) -> str:

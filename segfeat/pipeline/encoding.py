@@ -89,7 +89,7 @@ class Encoding:
             self._room.release()
 
 
-class Batches:
+class BatchFiller:
     """Collects items for one encoder until they fill a batch.
 
     Items enter in the order of videos and segments, so that the same shard gives the same batches in every run.

@@ -27,7 +27,7 @@ _STATE_EVERY_S = 1.0
 
 
 @dataclass
-class Run:
+class ExtractionRun:
     """One extraction under way.
 
     Attributes

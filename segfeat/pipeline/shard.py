@@ -13,7 +13,7 @@ import numpy as np
 
 from segfeat.failures import Failure
 from segfeat.pipeline.arrival import Arrival
-from segfeat.pipeline.encoding import Batches, Encoding
+from segfeat.pipeline.encoding import BatchFiller, Encoding
 from segfeat.pipeline.messages import Failed, Opened, SegmentItems
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Source
@@ -77,7 +77,7 @@ def write_shard(
     arrived : callable
         Told of every file that has been read to its end.
     """
-    batches = {modality: Batches(encoder, encoding) for modality, encoder in encoders.items()}
+    batches = {modality: BatchFiller(encoder, encoding) for modality, encoder in encoders.items()}
     drafts: list[_Draft] = []
     failures: list[Failure] = []
     for _ in range(count):

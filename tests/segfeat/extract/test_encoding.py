@@ -14,7 +14,7 @@ import pytest
 
 from segfeat.pipeline import cores
 from segfeat.pipeline.cores import Shares, available_cores, share_cores
-from segfeat.pipeline.encoding import Batches, Encoding
+from segfeat.pipeline.encoding import BatchFiller, Encoding
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.sources import Source
 from segfeat.types import EncoderSpec, Float32
@@ -49,7 +49,7 @@ def test_every_vector_finds_its_row(
 ) -> None:
     encoder, features = Slow(make_spec(modality, 1), 4), np.zeros((50, 1), np.float32)
     with Encoding(threads) as encoding:
-        batches = Batches(encoder, encoding)  # type: ignore[arg-type]
+        batches = BatchFiller(encoder, encoding)  # type: ignore[arg-type]
         for row in range(50):
             batches.add(float(row), features, row)
         batches.flush()
