@@ -103,7 +103,12 @@ def make_world(folder: Path) -> None:
         for u, v, t in views
     ]
     (folder / "watch_log.csv").write_text("\n".join(["user_id,video_id,time_ms,duration_ms,playing_time", *rows]))
-    (folder / "pairs.csv").write_text("user_id,video_id\nu1,sea-0\nu2,sea-5\nnew,sea-1\n")
+    (folder / "pairs.csv").write_text(
+        "user_id,video_id,time_ms\n"
+        + "".join(
+            f"{user},{video},1700001000000\n" for user, video in (("u1", "sea-0"), ("u2", "sea-5"), ("new", "sea-1"))
+        )
+    )
 
 
 @pytest.mark.slow
