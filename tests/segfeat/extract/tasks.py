@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segfeat.decode.base import Cue, Frame
+from segfeat.decode.base import Cue, DecodeError, Frame
 from segfeat.decode.pyav import PyAVReader
 from segfeat.encoders.registry import ParsedSpec
 from segfeat.pipeline.messages import Closed, Message, Opened, SegmentItems
@@ -104,7 +104,11 @@ class TroubledReader(PyAVReader):
     def __init__(self, path: Path, pictures_only: bool = False) -> None:
         if not {"late", "sound", "cues"} & set(path.stem.split("-")) and not ("header" in path.stem and pictures_only):
             trouble(path.stem)
+        if "refused" in path.stem:
+            raise DecodeError("decoder_refused", f"{path}: it would get this file wrong")
         super().__init__(path, pictures_only)
+        if "endless" in path.stem:
+            self.info = replace(self.info, duration_s=1e6)
 
     def audio(self, spans_s: Float64, sample_rate: int) -> Iterator[Float32]:
         """See `VideoReader.audio`."""
@@ -171,6 +175,21 @@ class TroubledWords:
             if number == 3:
                 trouble(path.stem)
             yield (Line(start_s, end_s, f"shown {number}"),)
+
+
+class AbsentReader(PyAVReader):
+    """Needs a library that is not there."""
+
+    def __init__(self, path: Path, pictures_only: bool = False) -> None:
+        raise DecodeError("decoder_missing", f"{path}: the library is not installed; use the decoder auto")
+
+
+class Glaring(Nosy):
+    """An encoder that bright pictures are too much for."""
+
+    def encode(self, items: Sequence[np.float32]) -> Float32:
+        """NaN for bright pictures."""
+        return np.array([[np.nan if item > 170 else item] * 3 for item in items], np.float32)
 
 
 class EndlessReader(PyAVReader):
