@@ -13,7 +13,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 
 from segfeat.decode.channels import read_layouts, set_plain_order, to_mono
-from segfeat.decode.container import choose_audio, clock_of, open_container, packets
+from segfeat.decode.container import choose_audio, clock_of, is_locked, open_container, packets
 from segfeat.decode.damage import Damage
 from segfeat.types import Float32, Float64
 
@@ -151,6 +151,9 @@ def _decoded(path: Path, damage: Damage, shifts: Sequence[Fraction]) -> Iterator
         set_plain_order(stream, read_layouts(container).get(stream.index, ""))
         clock = clock_of(container, stream, shifts)
         for packet in chain(packets(container, stream, damage.note, clock), [None]):
+            if packet is not None and is_locked(packet):
+                damage.note("packet of sound that is encrypted")
+                continue
             try:
                 frames = stream.codec_context.decode(packet)
             except av.FFmpegError as error:
