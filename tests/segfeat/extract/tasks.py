@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segfeat.decode.base import Cue, DecodeError, Frame
+from segfeat.decode.base import Cue, DecodeError, Frame, MediaInfo
 from segfeat.decode.pyav import PyAVReader
 from segfeat.encoders.registry import ParsedSpec
 from segfeat.pipeline.messages import Closed, Message, Opened, SegmentItems
@@ -223,3 +223,28 @@ def leave_behind(source: Source) -> Iterator[Message]:
     """One segment; names of trouble mean trouble when the memory is cleaned up."""
     _Mine(source.path)
     yield from segments_of(source, 1)
+
+
+class BlankReader:
+    """A black picture of one second, whatever the file holds."""
+
+    name = "blank"
+
+    def __init__(self, path: Path, pictures_only: bool = False) -> None:
+        self.problems: list[str] = []
+        self.info = MediaInfo(1.0, 8, 8, 0, "none", 25.0, False, "", 0, False)
+
+    def frames(self, times_s: Sequence[float] | Float64, short_side: int | None = None) -> Iterator[Frame | None]:
+        """See `VideoReader.frames`."""
+        yield from [Frame(0.0, np.zeros((8, 8, 3), np.uint8))] * len(times_s)
+
+    def audio(self, spans_s: Float64, sample_rate: int) -> Iterator[Float32]:
+        """See `VideoReader.audio`."""
+        yield from [np.zeros(0, np.float32)] * len(spans_s)
+
+    def cues(self) -> list[Cue]:
+        """See `VideoReader.cues`."""
+        return []
+
+    def close(self) -> None:
+        """See `VideoReader.close`."""
