@@ -46,6 +46,8 @@ class ExtractSummary:
         Videos that the metadata has words about.
     gone : tuple of str
         Paths of videos in the store whose files are no longer there; their features are kept.
+    left_out : tuple of str
+        Rows of the metadata that could not be used, and why.
     log : LogCheck or None
         What the log given holds.
     """
@@ -60,6 +62,7 @@ class ExtractSummary:
     ignored: int
     titled: int
     gone: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     log: LogCheck | None = None
 
 
@@ -144,7 +147,7 @@ def extract(
     Raises
     ------
     ValueError
-        If an argument, the metadata or the log is wrong, two files would share an id, or the store (or an interrupted
+        If an argument, the metadata or the log is wrong, no file has an id of its own, or the store (or an interrupted
         extraction) was made with other settings; nothing has been decoded then.
     segfeat.encoders.EncoderUnavailable
         If an encoder's weights cannot be had; nothing has been decoded then.
@@ -210,6 +213,7 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
             ignored=found.ignored,
             titled=sum(bool(source.title) for source in found.sources),
             gone=gone,
+            left_out=known.left_out,
             log=known.check,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,9 @@ from .progress import ProgressLine, plural
 if TYPE_CHECKING:
     from segfeat.extraction import ExtractSummary
     from segfeat.pipeline.dry_run import Preview
+
+SHOWN = 5
+"""Lines of one kind that are shown; segfeat errors lists all files."""
 
 _PATH = click.Path(path_type=Path)
 
@@ -62,7 +66,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--thumbnails/--no-thumbnails", default=True, show_default=True, help="Keep a small picture a segment.")
 @click.option("--overwrite", is_flag=True, help="Start anew instead of adding to an existing store.")
 @click.option("--retry-failed", is_flag=True, help="Read files again that failed in an earlier run.")
-@click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if anything was left out.")
 @click.option("--share", metavar="K/N", help="Write only the K-th of N shares of the shards; merge them without it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @prints
@@ -126,7 +130,8 @@ def extract(
     if summary.videos == 0:
         printer.warn(f"error: no video could be read; segfeat errors {summary.store} says why")
         return FAILED
-    return PARTLY_FAILED if strict and failed else FINISHED
+    wrong = failed or summary.left_out or summary.unlisted
+    return PARTLY_FAILED if strict and wrong else FINISHED
 
 
 def _result(summary: ExtractSummary) -> dict[str, Any]:
@@ -162,11 +167,14 @@ def _readable(summary: ExtractSummary) -> str:
     if failed:
         reasons = ", ".join(f"{n:,} {code}" for code, n in done.failures.most_common())
         lines.append(f"failed     {plural(failed, 'file')}: {reasons}")
+    clashes = [failure.message for failure in summary.failures if failure.code == "id_clash"]
+    lines += _some(f"left out   {message}" for message in clashes)
     if summary.titled:
         lines.append(f"titles     {plural(summary.titled, 'video')}")
     if summary.log:
         lines.append(f"log        {summary.log}")
-    lines += [f"failed     folder {path}: {reason}" for path, reason in summary.unlisted.items()]
+    lines += _some(f"failed     folder {path}: {reason}" for path, reason in summary.unlisted.items())
+    lines += _some(f"left out   {reason}" for reason in summary.left_out)
     if summary.ignored:
         lines.append(_left_alone(summary.ignored))
     if summary.gone:
@@ -200,8 +208,16 @@ def _foreseen(preview: Preview) -> str:
         f"would fail {failure.path}: {failure.code}: {failure.message.removeprefix(f'{failure.path}: ')}"
         for failure in preview.failures
     ]
+    lines += _some(f"left out   {reason}" for reason in preview.left_out)
     lines.append("nothing was written (dry run)")
     return "\n".join(lines)
+
+
+def _some(lines: Iterable[str]) -> list[str]:
+    """The first few lines of one kind, and how many more there are."""
+    every = list(lines)
+    more = len(every) - SHOWN
+    return every[:SHOWN] + ([f"           and {more:,} more like this"] if more > 0 else [])
 
 
 def _left_alone(count: int) -> str:

@@ -114,8 +114,9 @@ def is_indexed(stream: VideoStream) -> bool:
 
 
 def headless(path: Path) -> str:
-    """Why an mp4 or mov file has no beginning and no end, in words; empty where it is none, or has its index."""
+    """Why an mp4 or mov file cannot be opened, in words; empty where it is none, or has all of its index."""
     kinds: list[bytes] = []
+    whole = True
     with path.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
         at = 0
@@ -127,9 +128,14 @@ def headless(path: Path) -> str:
                 size = int.from_bytes(head[8:16], "big")
             kinds.append(kind)
             at += size if size >= 8 else length
-    if not kinds or kinds[0] not in _FIRST_BOXES or b"moov" in kinds:
+            if kind == b"moov":
+                whole = at <= length
+                break
+    if not kinds or kinds[0] not in (*_FIRST_BOXES, b"moov"):
         return ""
-    return "cut off or still being written: its index (moov) is missing"
+    if b"moov" not in kinds:
+        return "cut off or still being written: its index (moov) is missing"
+    return "" if whole else "cut off or still being written: its index (moov) is not all there"
 
 
 def length_mismatch(stream: VideoStream, packet_count: int, start_s: float, duration_s: float) -> str:

@@ -13,7 +13,7 @@ from segfeat.interactions import Interactions, read_interactions
 from segfeat.log_check import LogCheck, check_log, parse_units
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
-from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
+from segfeat.pipeline.sources import Scan, Source, common_root, scan
 from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
 from segfeat.store.manifest import NAME as MANIFEST
@@ -84,11 +84,14 @@ class Request:
         if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
             raise ValueError(f"{out} is a folder of other things; name a file, or a folder of its own, for the store")
         adding = (out.is_file() or (out / MANIFEST).exists()) and not self.overwrite
-        root = _root(common_root(given), out if adding else None)
-        found = scan(given, root, self.id_from)
+        # What is named and not there is a failure like others, unless nothing is there.
+        root = common_root([path for path in given if os.path.lexists(path)] or given)
+        root, taken = _known(out, root) if adding else (root, {})
+        found = scan(given, root, self.id_from, taken)
         sources = list(found.sources)
+        left_out: list[str] = []
         if self.metadata is not None:
-            sources = with_titles(sources, self.metadata)
+            sources = with_titles(sources, self.metadata, left_out.append)
         log = self.interactions
         if log is not None and not isinstance(log, Interactions):
             log = read_interactions(log, unit_ms=parse_units(self.unit))
@@ -98,10 +101,10 @@ class Request:
         base = _finished(out, header) if adding else None
         titled = self.metadata is not None
         new = [s for s in sources if base is None or not base.has(s, titled, self.retry_failed)]
-        if base is not None:
-            check_ids(new, {video_id: path for path, (_, _, video_id) in base.videos.items()})
         found = replace(found, sources=tuple(sources))
-        return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log, check)
+        return Prepared(
+            self, out, settings, header, encoders, found, tuple(new), titled, base, log, check, tuple(left_out)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +131,8 @@ class Prepared:
         The log asked for.
     check : LogCheck or None
         What it holds.
+    left_out : tuple of str
+        Rows of the metadata that could not be used, and why.
     """
 
     request: Request
@@ -141,11 +146,12 @@ class Prepared:
     base: Finished | None
     log: Interactions | None
     check: LogCheck | None
+    left_out: tuple[str, ...] = ()
 
 
 def _check(log: Interactions, sources: Sequence[Source], store: Path | None) -> LogCheck:
     """The log beside the videos that the store will have; how long they are is not known before they are read."""
-    known = dict.fromkeys((source.video_id for source in sources), 0)
+    known = dict.fromkeys((source.video_id for source in sources if source.there and not source.clash), 0)
     if store is not None:
         with FeatureStore(store) as before:
             known |= before.duration_ms
@@ -169,13 +175,12 @@ def _load(specs: Mapping[Modality, str], device: str) -> dict[str, Encoder]:
     return {modality: encoder for modality, encoder in loaded.items() if encoder is not None}
 
 
-def _root(scanned: Path, store: Path | None) -> Path:
-    """What paths are relative to: a store keeps its root as long as that folder exists."""
-    if store is None:
-        return scanned
+def _known(store: Path, scanned: Path) -> tuple[Path, dict[str, str]]:
+    """What paths are relative to (a store keeps its root as long as that folder exists), and the path of every id."""
     with FeatureStore(store) as opened:
         kept = Path(opened.root)
-    return kept if opened.root and kept.is_dir() else scanned
+        taken = dict(zip(opened.video_ids, opened.paths, strict=True))
+    return kept if opened.root and kept.is_dir() else scanned, taken
 
 
 def _finished(path: Path, header: StoreHeader) -> Finished:
