@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segfeat.engines.base import Engine, Setup
+from segfeat.engines.local import Local
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
 from segfeat.log_check import LogCheck
 from segfeat.pipeline.job import Job
-from segfeat.pipeline.plan import make_plan
+from segfeat.pipeline.plan import Plan, make_plan
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import VIDEO_TIMEOUT_S, Request
 from segfeat.pipeline.run import ExtractionRun
@@ -183,15 +185,18 @@ def extract(
     return carry_out(request, progress)
 
 
-def carry_out(request: Request, progress: Report | None = None) -> ExtractSummary:
-    """Do what is requested; see `extract`."""
-    known = request.prepare()
+def carry_out(request: Request, progress: Report | None = None, engine: Engine | None = None) -> ExtractSummary:
+    """Do what is requested; see `extract`. Shards are carried out by ``engine``, by this machine where it is None."""
+    chosen: Engine = Local() if engine is None else engine
+    # Where others encode, this process only has to know what its weights are.
+    known = (replace(request, device="cpu") if chosen.elsewhere else request).prepare()
     out, found, base = known.out, known.found, known.base
     with Job(out, known.header, _content_hash(out) if request.overwrite else None) as job:
         plan = make_plan(known.new, known.header, job.folder, known.titled)
         counts = Progress.of(plan.sources, videos_before=len(found.sources) - len(plan.sources))
         run = ExtractionRun(job.folder, known, counts, progress or (lambda _: None))
-        run.write_shards(plan)
+        if plan.todo:
+            plan = _write_shards(run, plan, chosen, request.device)
         if known.new or known.log is not None or base is None:
             parts, log = plan.parts(known.header, job.folder), known.log
             if base is not None:
@@ -216,6 +221,30 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
             left_out=known.left_out,
             log=known.check,
         )
+
+
+def _write_shards(run: Run, plan: Plan, engine: Engine, device: str) -> Plan:
+    """Have an engine write what is left to do; the plan of what is there then, of which nothing is left."""
+    known = run.known
+    setup = Setup(
+        known.settings,
+        {modality: encoder.spec for modality, encoder in known.encoders.items()},
+        str(known.found.root),
+        device,
+        known.request.workers,
+        known.request.video_timeout_s,
+        None if engine.elsewhere else known.encoders,
+    )
+    run.progress.shards_total = len(plan.todo)
+    run.write_state()
+    try:
+        engine.run([shard for _, shard in plan.todo], setup, run.folder, run.note)
+    except OSError as error:
+        raise run.stopped(error) from error
+    plan = make_plan(known.new, known.header, run.folder, known.titled)
+    if plan.todo:
+        raise RuntimeError(f"{len(plan.todo):,} shards were not written; the same command goes on from there")
+    return plan
 
 
 def _log(path: Path) -> Interactions | None:

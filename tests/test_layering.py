@@ -45,9 +45,10 @@ BELOW: dict[str, tuple[str, ...]] = {
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
         "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.words", "segfeat.encoders",
     ),
+    "segfeat.engines": ("segfeat.types", "segfeat.failures", "segfeat.store", "segfeat.encoders", "segfeat.pipeline"),
     "segfeat.extraction": (
         "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.log_check", "segfeat.store",
-        "segfeat.words", "segfeat.encoders", "segfeat.pipeline",
+        "segfeat.words", "segfeat.encoders", "segfeat.pipeline", "segfeat.engines",
     ),
     "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
     # segmodel
@@ -99,7 +100,7 @@ BELOW: dict[str, tuple[str, ...]] = {
 
 HEAVY = {
     "torch", "torchvision", "torchaudio", "av", "decord", "open_clip", "sentence_transformers", "transformers",
-    "pandas", "pyarrow", "h5py", "sklearn", "scipy", "fastapi", "uvicorn",
+    "pandas", "pyarrow", "h5py", "sklearn", "scipy", "fastapi", "uvicorn", "ray", "fsspec",
 }  # fmt: skip
 """What neither ``import segfeat``, ``import segmodel`` nor any ``--help`` may load."""
 

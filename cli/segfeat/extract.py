@@ -12,6 +12,7 @@ import click
 
 from segfeat.decode import DECODERS
 from segfeat.encoders import PRESETS
+from segfeat.engines import ENGINES
 from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
 from segfeat.words import DEFAULT_WORDS
 from segmodel.countdown import clock
@@ -29,6 +30,16 @@ SHOWN = 5
 """Lines of one kind that are shown; segfeat errors lists all files."""
 
 _PATH = click.Path(path_type=Path)
+
+
+def _range(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """``2:8`` as two numbers, ``4`` as 4 and 4."""
+    if text is None:
+        return None
+    first, colon, second = text.partition(":")
+    if not first.isdecimal() or (colon and not second.isdecimal()):
+        raise click.BadParameter(f"written as 2:8, not {text!r}", context, parameter)
+    return int(first), int(second if colon else first)
 
 
 @click.command()
@@ -68,6 +79,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--retry-failed", is_flag=True, help="Read files again that failed in an earlier run.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if anything was left out.")
 @click.option("--share", metavar="K/N", help="Write only the K-th of N shares of the shards; merge them without it.")
+@click.option("--engine", default="local", show_default=True, type=click.Choice(list(ENGINES)), help="Who extracts.")
+@click.option("--address", metavar="ADDRESS", help="Of the Ray cluster.  [default: RAY_ADDRESS, else this machine]")
+@click.option("--actors", metavar="MIN:MAX", callback=_range, help="Fewest and most workers of the engine.")
+@click.option("--cores-per-actor", type=click.IntRange(min=1), help="Cores of a worker of the engine.")
+@click.option(
+    "--gpus-per-actor", type=click.FloatRange(min=0), help="GPUs of a worker of the engine, or a part of one."
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @prints
 def extract(
@@ -80,6 +98,11 @@ def extract(
     video_timeout: float,
     strict: bool,
     share: str | None,
+    engine: str,
+    address: str | None,
+    actors: tuple[int, int] | None,
+    cores_per_actor: int | None,
+    gpus_per_actor: float | None,
     dry_run: bool,
     printer: Printer,
     **options: Any,
@@ -89,6 +112,7 @@ def extract(
     An existing store is added to: only new and changed files are read. After an interruption the same command goes on
     where it was. Files that cannot be read are recorded with the reason; segfeat errors STORE lists them.
     """
+    from segfeat.engines import make_engine
     from segfeat.extraction import carry_out
     from segfeat.pipeline.dry_run import preview
     from segfeat.pipeline.request import Request
@@ -106,6 +130,9 @@ def extract(
         video_timeout_s=video_timeout,
         **options,
     )
+    chosen = make_engine(
+        engine, address=address, actors=actors, cores_per_actor=cores_per_actor, gpus_per_actor=gpus_per_actor
+    )
     if share is not None:
         from segfeat.pipeline.share import Share, extract_share
 
@@ -117,7 +144,7 @@ def extract(
         if dry_run:
             foreseen = preview(request, line)
         else:
-            summary = carry_out(request, line)
+            summary = carry_out(request, line, chosen)
     if dry_run:
         printer.text(_foreseen(foreseen))
         printer.result(**asdict(foreseen))

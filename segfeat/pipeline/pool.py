@@ -47,14 +47,23 @@ class ReaderPool:
         killed, and its file failed.
     cores : int, optional
         Workers, and threads inside `core`, that may be busy at once: workers stand still while there are more.
+    lasting : bool
+        Whether workers stay when all sources are read, as `submit` may bring more.
     """
 
     def __init__(
-        self, task: Task, sources: Sequence[Source], workers: int, timeout_s: float, cores: int | None = None
+        self,
+        task: Task,
+        sources: Sequence[Source],
+        workers: int,
+        timeout_s: float,
+        cores: int | None = None,
+        lasting: bool = False,
     ) -> None:
+        self._lasting = lasting
         self._task, self._timeout_s, self._cores = task, timeout_s, cores
         self._taken = 0
-        self._count = min(workers, len(sources))
+        self._count = workers if lasting else min(workers, len(sources))
         self._waiting = deque(sources)
         self._again: deque[Arrival] = deque()
         self._order: deque[Arrival] = deque()
@@ -97,6 +106,12 @@ class ReaderPool:
                 self._order.popleft()
                 self._wake()
 
+    def submit(self, sources: Sequence[Source]) -> None:
+        """More sources, to be iterated over once those before them have been."""
+        with self._changed:
+            self._waiting.extend(sources)
+            self._wake()
+
     @contextmanager
     def core(self) -> Iterator[None]:
         """Take a core from the workers."""
@@ -135,7 +150,7 @@ class ReaderPool:
 
     def _supervise(self) -> None:
         try:
-            while not self._stopping and self._unfinished():
+            while not self._stopping and (self._lasting or self._unfinished()):
                 while len(self._workers) < min(self._count, self._unfinished()):
                     worker = DecodeProcess(self._task)
                     with self._changed:
