@@ -126,9 +126,13 @@ class Interactions:
         return cls(ids, ids, codes, codes, numbers, numbers, numbers)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, watch_needed: bool = True) -> Interactions:
-        """A log from a DataFrame with the columns of a log file; see :func:`read_interactions`."""
-        return _assembled(_fields(frame, "the table", watch_needed, COLUMNS, ()), (), {})
+    def from_frame(cls, frame: pd.DataFrame, watch_needed: bool = True, context: Sequence[str] = ()) -> Interactions:
+        """A log from a DataFrame with the columns of a log file, and those context columns that it has.
+
+        See :func:`read_interactions`.
+        """
+        there = [name for name in context if name in frame.columns]
+        return _assembled(_fields(frame, "the table", watch_needed, COLUMNS, there), there, {})
 
     def take(self, rows: npt.NDArray[Any]) -> Interactions:
         """The given rows (a boolean mask or indices), with the same id tables."""
@@ -233,6 +237,7 @@ def read_interactions(
     columns: Mapping[str, tuple[str, ...]] = COLUMNS,
     context: Sequence[str] = (),
     unit_ms: Mapping[str, float] | None = None,
+    context_needed: bool = True,
 ) -> Interactions:
     """Read one or more log files into one validated log.
 
@@ -251,6 +256,8 @@ def read_interactions(
         Further columns to be kept as categories.
     unit_ms : mapping of field to float, optional
         Milliseconds in one unit of a number's column, where it is not 1; fractions are rounded.
+    context_needed : bool
+        False: context is unknown in files without the column.
 
     Raises
     ------
@@ -260,7 +267,12 @@ def read_interactions(
     import pandas as pd
 
     files = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    tables = [_fields(read_table(f, "log"), str(f), watch_needed, columns, context) for f in files]
+    tables = []
+    for file in files:
+        raw = read_table(file, "log")
+        if not context_needed:
+            raw = raw.assign(**{name: None for name in context if name not in raw.columns})
+        tables.append(_fields(raw, str(file), watch_needed, columns, context))
     return _assembled(pd.concat(tables, ignore_index=True), context, unit_ms or {})
 
 

@@ -23,8 +23,8 @@ Log: TypeAlias = "Interactions | pd.DataFrame | str | Path | Sequence[str | Path
 """A watch log: read already, as a table, or as one or more files."""
 
 
-def interactions_of(log: Log, watch_needed: bool = True) -> Interactions:
-    """The log behind any of its forms.
+def interactions_of(log: Log, watch_needed: bool = True, context: Sequence[str] = ()) -> Interactions:
+    """The log behind any of its forms, with those of some context columns that it has.
 
     Raises
     ------
@@ -36,8 +36,8 @@ def interactions_of(log: Log, watch_needed: bool = True) -> Interactions:
     if isinstance(log, Interactions):
         return log
     if isinstance(log, pd.DataFrame):
-        return Interactions.from_frame(log, watch_needed)
-    return read_interactions(log, watch_needed)
+        return Interactions.from_frame(log, watch_needed, context)
+    return read_interactions(log, watch_needed, context=context, context_needed=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,7 +100,7 @@ class Model:
         if pairs is not None:
             if users or videos:
                 raise ValueError("give either users and videos, or pairs")
-            return self.predictor.pairs(interactions_of(pairs, watch_needed=False))
+            return self.predictor.pairs(interactions_of(pairs, False, self.predictor.data.context))
         if bool(users) != bool(videos):
             raise ValueError("users and videos belong together")
         return self.predictor.product(users, videos) if users else self.predictor.test()
@@ -175,7 +175,7 @@ class Model:
         >>> found = segmodel.load().evaluate(baselines=["duration-position"])   # doctest: +SKIP
         >>> found.to_frame().query("group == 'all' and metric == 'nll'")        # doctest: +SKIP
         """
-        log = None if interactions is None else interactions_of(interactions)
+        log = None if interactions is None else interactions_of(interactions, context=self.predictor.data.context)
         return measure_run(self.predictor, log, BASELINES if baselines == "all" else tuple(baselines))
 
     def thumbnail(

@@ -67,7 +67,6 @@ def evaluate(
     segmodel evaluate
     segmodel evaluate --run runs/paper-1 --interactions later.csv --baselines all --per-view views.csv
     """
-    from segfeat.interactions import read_interactions
     from segmodel.evaluation.evaluation import jsonable, write_per_view
     from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, measure_run
     from segmodel.runs.predictor import open_predictor
@@ -75,7 +74,7 @@ def evaluate(
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
     with open_predictor(run, store, history) as predictor:
-        measured = measure_run(predictor, read_interactions(logs) if logs else None, names)
+        measured = measure_run(predictor, predictor.data.read(logs) if logs else None, names)
         table = measured_slices(measured, [s for s in slices if s != "all"]) if slices else None
     found, title = measured.evaluations, measured.name
     for line in measured.warnings:

@@ -53,7 +53,6 @@ def predict_skip(
         raise click.UsageError("--user and --video belong together")
     if pairs and users:
         raise click.UsageError("give either --pairs or --user and --video")
-    from segfeat.interactions import read_interactions
     from segmodel.runs.predictor import open_predictor
     from segmodel.tables import STDOUT
 
@@ -61,7 +60,7 @@ def predict_skip(
         if users:
             found = predictor.product(users, videos)
         elif pairs:
-            found = predictor.pairs(read_interactions(pairs, watch_needed=False))
+            found = predictor.pairs(predictor.data.read(pairs, watch_needed=False))
         else:
             found = predictor.test()
     if out:

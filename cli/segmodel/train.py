@@ -36,6 +36,9 @@ class _SplitCommand(click.Command):
 @click.command(cls=_SplitCommand)
 @click.argument("store", type=FILE, required=False)
 @click.option("--interactions", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
+@click.option(
+    "--context", multiple=True, metavar="NAME", help="Column of --interactions to keep as categories of the views."
+)
 @UNIT
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
 @click.option("--model", type=click.Choice(list(MODELS)), help=f"Default: {DEFAULT}.")
@@ -61,6 +64,7 @@ def train(
     store: Path | None,
     interactions: tuple[Path, ...],
     units: tuple[str, ...],
+    context: tuple[str, ...],
     modalities: str | None,
     config: Path | None,
     settings: dict[str, str],
@@ -82,7 +86,7 @@ def train(
     from segmodel.runs.train import train as fit
 
     if resume_run is not None:
-        given = store or interactions or units or modalities or config or settings or out
+        given = store or interactions or units or context or modalities or config or settings or out
         if given or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes everything from the run; give no other option with it")
         job = reopen(resume_run)
@@ -90,7 +94,7 @@ def train(
     else:
         if store is None:
             raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
-        job = prepare(_config(store, interactions, units, modalities, config, settings, options))
+        job = prepare(_config(store, interactions, units, context, modalities, config, settings, options))
         views, counts = job.data.dataset.views, job.data.summary["views"]
         printer.text(f"log: {job.check}")
         if job.check.warning:
@@ -113,6 +117,7 @@ def _config(
     store: Path,
     interactions: tuple[Path, ...],
     units: tuple[str, ...],
+    context: tuple[str, ...],
     modalities: str | None,
     file: Path | None,
     settings: dict[str, str],
@@ -128,6 +133,8 @@ def _config(
         table["interactions"] = [str(p) for p in interactions]
     if units:
         table["unit"] = list(units)
+    if context:
+        table["context"] = list(context)
     if modalities:
         table["modalities"] = modalities
     return run_config(store, table)

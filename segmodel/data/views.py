@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segfeat.interactions import MAX_DURATION_S, Codes, Ids, Interactions, Millis
+from segfeat.interactions import MAX_DURATION_S, Categories, Codes, Ids, Interactions, Millis
 from segfeat.segment import SEGMENT_S
 from segfeat.store.reader import FeatureStore
 
@@ -76,6 +76,8 @@ class Views:
         Rows of the log that are not here.
     capped : int
         Views whose exit was capped because log and file disagree on N.
+    context : mapping of name to Categories
+        The log's categorical columns (V,) about the views.
     """
 
     user_ids: Ids
@@ -93,6 +95,7 @@ class Views:
     segment_s: float = SEGMENT_S
     dropped: Mapping[str, int] = field(default_factory=dict)
     capped: int = 0
+    context: Mapping[str, Categories] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.user)
@@ -160,8 +163,8 @@ class Views:
             same &= getattr(self, name)[:n] == getattr(later, name)[:n]
         return n if same.all() else int(same.argmin())
 
-    def take(self, rows: npt.NDArray[Any]) -> Views:
-        """The given views (mask or ascending indices), with the same id tables."""
+    def take(self, rows: npt.NDArray[Any] | slice) -> Views:
+        """The given views (mask, ascending indices or slice), with the same id tables."""
         return self._taken(rows)
 
     def parts(self) -> Iterator[tuple[slice, Views]]:
@@ -172,13 +175,23 @@ class Views:
 
     def _taken(self, rows: Any) -> Views:
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in VIEW_COLUMNS}
-        return replace(self, **columns)
+        context = {name: column._replace(codes=column.codes[rows]) for name, column in self.context.items()}
+        return replace(self, **columns, context=context)
+
+    def joined_context(self, other: Views) -> Mapping[str, Categories]:
+        """Context of these views, then of the others; unknown where only one of them has a column."""
+        return {
+            name: self.context.get(name, Categories.unknown(len(self))).joined(
+                other.context.get(name, Categories.unknown(len(other)))
+            )
+            for name in dict.fromkeys([*self.context, *other.context])
+        }
 
 
 VIEW_COLUMNS = (
     "user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"
 )  # fmt: skip
-"""What a :class:`Views` has one of per view; the row of the log last."""
+"""What a :class:`Views` has one of per view, context aside; the row of the log last."""
 
 
 def ragged(counts: npt.NDArray[Any]) -> tuple[Rows, Rows]:
@@ -286,4 +299,5 @@ def make_views(
         segment_s=segment_s,
         dropped=dropped,
         capped=int(capped.sum()),
+        context={name: column._replace(codes=column.codes[rows]) for name, column in log.context.items()},
     )

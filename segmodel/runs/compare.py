@@ -78,7 +78,7 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs by model and settings; a name tells the settings in which models of one kind differ."""
     groups: list[tuple[RunConfig, list[Run]]] = []
     for run in runs:
-        kind = replace(run.config, seed=0, train_share=RunConfig.train_share, interactions=(), unit=())
+        kind = replace(run.config, seed=0, train_share=RunConfig.train_share, interactions=(), unit=(), context=())
         for known, members in groups:
             if known == kind:
                 members.append(run)

@@ -29,6 +29,8 @@ class RunConfig:
     """Absolute paths of the log; empty: the store's own."""
     unit: tuple[str, ...] = ()
     """In what that log counts time; see :func:`segfeat.log_check.parse_units`."""
+    context: tuple[str, ...] = ()
+    """Columns of that log to keep as categories of the views; the store's own log says so itself."""
     split: str = "temporal"
     """``temporal``, ``random``, or ``leave-out NAME=VALUE`` (see :func:`segmodel.runs.kinds.view_values`)."""
     train_share: float = 0.8

@@ -71,6 +71,21 @@ class RunData:
         """Content modalities of the store."""
         return tuple(self.store.encoders)
 
+    def read(self, paths: str | Path | Sequence[str | Path], watch_needed: bool = True) -> Interactions:
+        """Read files of views or pairs, with the log's context columns where they have them.
+
+        Raises
+        ------
+        ValueError
+            As :func:`segfeat.interactions.read_interactions`.
+        """
+        return read_interactions(paths, watch_needed, context=self.context, context_needed=False)
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """Names of the log's context columns."""
+        return () if self.log is None else tuple(self.log.context)
+
     @cached_property
     def known(self) -> Interactions:
         """All that histories may hold: the log, then the further history."""
@@ -227,9 +242,9 @@ def open_data(
     store = FeatureStore(config.store) if store is None else store
     log = store.interactions
     if config.interactions:
-        log = read_interactions(config.interactions, unit_ms=parse_units(config.unit))
+        log = read_interactions(config.interactions, context=config.context, unit_ms=parse_units(config.unit))
     if history is not None and not isinstance(history, Interactions):
-        history = read_interactions(history) if history else None
+        history = RunData(config, store, log).read(history) if history else None
     if history is not None:
         check_log(history)
     return RunData(config, store, log, history)

@@ -105,9 +105,8 @@ class UserHistories:
         if code is None:
             return self.explicit(Interactions.empty(), user_id, {})
         rows = slice(self._slices[code], self._slices[code + 1])
-        columns: dict[str, Any] = {name: getattr(self._views, name)[rows] for name in VIEW_COLUMNS}
         return UserHistory(
-            self._of_one(replace(self._views, **columns), user_id),
+            self._of_one(self._views.take(rows), user_id),
             int(self._time_ms[self._rows[code] : self._rows[code + 1]].max(initial=-1)),
         )
 
@@ -165,5 +164,5 @@ def _merged(first: Views, second: Views) -> Views:
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in VIEW_COLUMNS
     }
-    order = np.argsort(columns["time_ms"], kind="stable")
-    return replace(first, **{name: column[order] for name, column in columns.items()})
+    both = replace(first, **columns, context=first.joined_context(second))
+    return both.take(np.argsort(columns["time_ms"], kind="stable"))

@@ -1,32 +1,40 @@
 """Gradient-boosted discrete-time hazard on causal features: the strong tabular reference.
 
 Every reached segment of a training view is one row with the label "left here"; boosted trees (scikit-learn) learn its
-log-odds from the segment's place in the video, the user's history and smoothed statistics of user and video.
+log-odds from the segment's place in the video, the user's history and smoothed statistics of user and video, and what
+categories of video, user and view add: the columns that the default model reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from segfeat.types import Float64
+from segfeat.types import Float64, Int64
 from segmodel.data.dataset import Dataset
 from segmodel.data.splits import Split
+from segmodel.data.traits import Traits, trait_kinds
 from segmodel.data.views import MAX_SEGMENTS, Views, ragged
 from segmodel.data.vocabulary import Vocabulary
+from segmodel.evaluation.metrics import exit_nll
 from segmodel.models.base import Arrays, FitRun, SegmentModel, named_arrays
-from segmodel.models.gbdt.history import OUTCOMES, causal_statistics, outcomes
+from segmodel.models.gbdt.history import OUTCOMES, causal_statistics, outcomes, shrunken_means
+from segmodel.models.hazard.effects import EffectLearner, Effects, TraitColumns
+from segmodel.models.hazard.rates import base_hazard, leaving_rates
+from segmodel.models.hazard.reached import Reached
 from segmodel.models.settings import Search
 from segmodel.prediction import SkipPrediction, from_hazard
 
 _FOLDS = 5
 _HOUR_MS = 3_600_000
 _STATISTICS = ("user_statistics", "video_statistics")
+TUNED = tuple((rate, leaves) for leaves in (8, 16) for rate in (0.05, 0.025, 0.1))
+"""Learning rates and numbers of leaves that ``tune`` chooses from; the first is the default."""
 _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
@@ -34,6 +42,7 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 class GbdtConfig:
     """Settings of the boosted hazard."""
 
+    before: ClassVar[Mapping[str, Any]] = {"averages_of_history": False}
     search: ClassVar[Search] = {"learning_rate": (0.05, 0.1), "leaves": (8, 16), "trees": (150, 300), "l2": (5.0, 50.0)}
 
     max_segments: int = MAX_SEGMENTS
@@ -48,6 +57,21 @@ class GbdtConfig:
     """Boosters whose hazards are averaged; they differ in seed and folds."""
     user_prior_views: float = 10.0
     video_prior_views: float = 3.0
+    averages_of_history: bool = True
+    """Smoothed means of the user come from their earlier views, in training as in prediction.
+
+    Otherwise from all training views of the user but some at random, of which a user without training views has none:
+    trees that trust them are led astray there.
+    """
+    video_attributes: bool = True
+    user_attributes: bool = True
+    context: bool = True
+    folds: int = 10
+    """Of users, out of which effects of categories are taken."""
+    prior_events: float = 20.0
+    """As the default model's, in the base hazard that those effects deviate from."""
+    tune: bool = False
+    """Choose learning rate and leaves among ``TUNED`` by the validation views' likelihood, with one booster each."""
 
 
 class GbdtHazard(SegmentModel):
@@ -58,31 +82,51 @@ class GbdtHazard(SegmentModel):
 
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         # Trees need no validation: their number is fixed, and the newest views are worth having.
+        if self.config.tune and len(split.valid):
+            self._tune(data, split, run)
         train = data.take(np.sort(np.concatenate([split.train, split.valid])))
-        views = train.views
+        self._learn(train, run)
+
+    def _tune(self, data: Dataset, split: Split, run: FitRun) -> None:
+        valid = data.take(split.valid)
+        losses = []
+        for rate, leaves in TUNED:
+            settings = replace(self.config, learning_rate=rate, leaves=leaves, members=1, tune=False)
+            candidate = GbdtHazard(settings)
+            candidate._learn(data.take(split.train), replace(run, report=lambda _: None))
+            losses.append(float(exit_nll(candidate.predict(valid).slots, valid.views.exit).mean()))
+            run.report({"learning_rate": rate, "leaves": leaves, "valid_nll": losses[-1]})
+        rate, leaves = TUNED[int(np.argmin(losses))]
+        self.config = replace(self.config, learning_rate=rate, leaves=leaves)
+
+    def _learn(self, train: Dataset, run: FitRun) -> None:
+        c, views = self.config, train.views
         self.users = Vocabulary.of(views.user_ids, views.user)
         self.videos = Vocabulary.of(views.video_ids, views.video)
+        self.traits = Traits.of(train, trait_kinds(c))
+        user_fold = np.random.default_rng([run.seed, 0]).permutation(len(self.users)) % c.folds
+        fold_of = user_fold[self._user(views)]
+        self.effects = self._learn_effects(train, fold_of)
         groups = self._groups(views)
         values = outcomes(views)
-        history = _view_features(train)
         self.statistics = [self._encode(values, codes, n, prior) for codes, n, prior in groups]
+        history = self._view_features(train, fold_of)
         self.boosters = []
         reached = np.minimum(views.exit + 1, views.segments)
         view, segment = ragged(reached)
         label = (views.exit[view] == segment) & ~views.completed[view]
         for member in range(self.config.members):
             fold = np.random.default_rng([run.seed, member]).integers(0, _FOLDS, len(views))
-            encoded = np.concatenate([self._out_of_fold(values, fold, *group) for group in groups], axis=1)
+            encoded = np.concatenate([self._out_of_fold(values, fold, *group) for group in groups[self._own :]], axis=1)
             rows = np.concatenate([_segment_features(views, view, segment), history[view], encoded[view]], axis=1)
             self.boosters.append(self._boost(rows, label, seed=run.seed * 1009 + member))
             run.report({"epoch": member})
 
     def predict(self, data: Dataset) -> SkipPrediction:
         views = data.views
-        history = _view_features(data)
-        encoded = np.concatenate(
-            [table[codes] for table, (codes, _, _) in zip(self.statistics, self._groups(views), strict=True)], axis=1
-        )
+        history = self._view_features(data, np.full(len(views), self.config.folds))
+        tables = list(zip(self.statistics, self._groups(views), strict=True))[self._own :]
+        encoded = np.concatenate([table[codes] for table, (codes, _, _) in tables], axis=1)
         view, segment = ragged(views.segments)
         rows = np.concatenate([_segment_features(views, view, segment), history[view], encoded[view]], axis=1)
         hazard = np.zeros((len(views), self.config.max_segments))
@@ -90,18 +134,48 @@ class GbdtHazard(SegmentModel):
         return from_hazard(hazard, views)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
-        facts = {"users": list(self.users.ids), "videos": list(self.videos.ids)}
+        c = self.config
+        facts = {
+            "users": list(self.users.ids),
+            "videos": list(self.videos.ids),
+            "traits": self.traits.facts(),
+            "chosen": {"learning_rate": c.learning_rate, "leaves": c.leaves},
+        }
         arrays = dict(zip(_STATISTICS, self.statistics, strict=True))
         for member, booster in enumerate(self.boosters):
             arrays[f"booster_{member}"] = np.frombuffer(skops.io.dumps(booster), dtype=np.uint8)
-        return facts, arrays
+        return facts, arrays | self.effects.arrays()
 
     def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
         self.users, self.videos = Vocabulary(tuple(facts["users"])), Vocabulary(tuple(facts["videos"]))
+        self.traits = Traits.of_facts(facts.get("traits", {}))
+        self.effects = Effects.of_arrays(arrays, self.traits)
         self.statistics = named_arrays(arrays, *_STATISTICS)
         files = named_arrays(arrays, *(f"booster_{member}" for member in range(self.config.members)))
         # skops builds only types it knows or that are named here; nothing in the file is executed.
         self.boosters = [skops.io.loads(f.tobytes(), trusted=_TRUSTED) for f in files]
+
+    def _learn_effects(self, train: Dataset, fold: Int64) -> Effects:
+        c, views = self.config, train.views
+        if not self.traits.names:
+            return Effects.none()
+        rates = leaving_rates(views, fold, c.folds, c.prior_events, c.max_segments)
+        reached = Reached.of(views, lambda rows, part: base_hazard(part, rates, fold[rows]))
+        return EffectLearner(self.traits, train, fold, c.folds, self._video(views), self.videos).learn(reached)
+
+    def _view_features(self, data: Dataset, fold: Int64) -> Float64:
+        """(V, ·) what all segments of a view share, statistics of the training log aside.
+
+        Effects of categories are those without the given fold (V,) of users.
+        """
+        c, views = self.config, data.views
+        columns = [_own_features(data)]
+        if c.averages_of_history:
+            columns.append(shrunken_means(data, self.statistics[0][0], c.user_prior_views))
+        if self.traits.names:
+            traits = TraitColumns.of(self.effects, self.traits, views, data.store, fold, self._video(views))
+            columns.append(traits.columns)
+        return np.concatenate(columns, axis=1)
 
     def _boost(self, rows: Float64, label: np.ndarray, seed: int) -> HistGradientBoostingClassifier:
         c = self.config
@@ -120,10 +194,23 @@ class GbdtHazard(SegmentModel):
 
     def _groups(self, views: Views) -> list[tuple[np.ndarray, int, float]]:
         """Codes of user and video, how many there are, and the weight of the overall mean in theirs."""
-        users = self.users.table_codes(views.user_ids)[views.user]
-        videos = self.videos.table_codes(views.video_ids)[views.video]
         c = self.config
-        return [(users, len(self.users), c.user_prior_views), (videos, len(self.videos), c.video_prior_views)]
+        users, count = self._user(views), len(self.users)
+        if c.averages_of_history:
+            # One code for all gives the means that those of histories are shrunken to.
+            users, count = np.zeros(len(views), np.int64), 1
+        return [(users, count, c.user_prior_views), (self._video(views), len(self.videos), c.video_prior_views)]
+
+    @property
+    def _own(self) -> int:
+        """The first of the groups whose statistics are columns of their own."""
+        return int(self.config.averages_of_history)
+
+    def _user(self, views: Views) -> Int64:
+        return self.users.table_codes(views.user_ids)[views.user]
+
+    def _video(self, views: Views) -> Int64:
+        return self.videos.table_codes(views.video_ids)[views.video]
 
     @staticmethod
     def _encode(values: Float64, codes: np.ndarray, count: int, prior: float) -> Float64:
@@ -145,7 +232,7 @@ class GbdtHazard(SegmentModel):
         return encoded
 
 
-def _view_features(data: Dataset) -> Float64:
+def _own_features(data: Dataset) -> Float64:
     views = data.views
     own: list[np.ndarray] = [
         views.segments,

@@ -17,6 +17,7 @@ from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.content_cache import SegmentStates
 from segmodel.models.hazard.features import Scaler, segment_features
 from segmodel.models.hazard.network import HazardBatch
+from segmodel.models.hazard.rates import spread
 from segmodel.models.hazard.statistics import Inputs
 
 
@@ -63,6 +64,7 @@ class Batches:
                     valid = {m: v & (m not in dropped) for m, v in content.valid.items()}
                     content = replace(content, valid=valid)
         offset = inputs.offset[rows, :width]
+        moment = spread(inputs.shift[rows], segments, width).astype(np.float32)
         return HazardBatch(
             view=torch.from_numpy(scale_view(inputs.view[rows])),
             user=torch.from_numpy(self.user(inputs, rows)),
@@ -71,7 +73,7 @@ class Batches:
             token_mask=torch.from_numpy(there),
             segment=torch.from_numpy(segment_features(data.views, rows, offset, width)),
             to_end=torch.from_numpy(np.maximum(segments[:, None] - 1 - np.arange(width)[None, :], 0)),
-            offset=torch.from_numpy(offset),
+            offset=torch.from_numpy(offset + moment),
             segments=torch.from_numpy(segments),
             exit=torch.from_numpy(data.views.exit[rows].astype(np.int64)),
             content=content,

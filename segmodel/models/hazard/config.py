@@ -21,6 +21,9 @@ class HazardConfig:
         "no user filter": {"user_filter": False},
         "no simulated deployment": {"deployed_share": 0.0},
         "no hidden videos": {"unknown_share": 0.0},
+        "no attributes": {"video_attributes": False},
+        "no user attributes": {"user_attributes": False},
+        "no context": {"context": False},
         "no modality dropout": {"modality_dropout": 0.0},
         "one network": {"members": 1},
     }
@@ -47,6 +50,14 @@ class HazardConfig:
     """Least share of training views whose video is unknown; denser logs hide random videos until it is reached."""
     modality_dropout: float = 0.2
     """Chance that a training batch lacks a content modality."""
+    video_attributes: bool = True
+    """Effects of the store's categories of videos, such as author and tags."""
+    user_attributes: bool = True
+    """Effects of the store's categories of users."""
+    context: bool = True
+    """Effects of the log's categories of views, such as where in the app they happened."""
+    no_context_share: float = 0.1
+    """Share of training views whose context is hidden, as it is where somebody asks without."""
     attention: bool = True
     """To the user's last views; without it, histories speak through running statistics, tastes and filter alone."""
     user_statistics: bool = True

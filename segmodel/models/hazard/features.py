@@ -15,11 +15,12 @@ from scipy.special import expit
 from segfeat.types import Float32, Float64, Int64
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import Rows, Views
+from segmodel.models.hazard.effects import TraitColumns
 from segmodel.models.hazard.items import COLD, COVERAGE, EFFECT, LOG_COUNT
 from segmodel.models.hazard.rates import Outcomes, logit
 
 TOKEN, VIEW = 27, 33
-"""Numbers that describe one view of a history, and a target view by its context and video."""
+"""Numbers that describe one view of a history, and a target view by its moment and video, categories aside."""
 
 _SESSION_GAP_MS = 1_800_000
 _RECENT = (5, 20)
@@ -39,7 +40,7 @@ class Past:
     token : float32 (P, 27)
         One view as an element of a history.
     hazard : float32 (P, S)
-        What base and video statistics expected.
+        What base, categories and video statistics expected.
     sums : float64 (P + 1, 16)
         Prefix sums of surprises and centred outcomes.
     session : int64 (P,)
@@ -88,7 +89,7 @@ def describe_past(views: Views, known: Iterable[tuple[Float64, Float64]], channe
     ----------
     views : Views
     known : iterable of (float (B, S), float (B, 12))
-        For each of ``views.parts()`` the base hazard, and what
+        For each of ``views.parts()`` the base hazard with what categories add, and what
         :func:`segmodel.models.hazard.items.item_features` says of the videos.
     channel_means : float (9,)
         Of :func:`outcome_channels` over the training views.
@@ -132,17 +133,22 @@ def _watched(views: Views, base: Float64, item: Float64, channel_means: Float64)
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """V target views as the network sees them: (V, 33) context and video, (V, 65) running user statistics."""
+    """V target views as the network sees them: (V, 33 and those of categories) context and video, (V, 65) running user
+    statistics."""
 
     view: Float64
     user: Float64
 
 
-OF_VIDEO = slice(9 + len(_GAP_CENTRES), 9 + len(_GAP_CENTRES) + 6 + COVERAGE)
-"""Columns of ``Described.view`` that the video alone decides; the others, user and moment."""
+_MOMENT = 9 + len(_GAP_CENTRES)
 
 
-def describe(data: Dataset, past: Past, item: Float64) -> Described:
+def of_video(columns: int) -> slice:
+    """Columns of ``Described.view`` that the video alone decides, where its categories have so many."""
+    return slice(_MOMENT, _MOMENT + 6 + COVERAGE + columns)
+
+
+def describe(data: Dataset, past: Past, item: Float64, traits: TraitColumns | None = None) -> Described:
     """Describe the views of a dataset by what of ``past`` (over ``data.past``) their histories hold.
 
     Parameters
@@ -151,8 +157,10 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
     past : Past
     item : float (V, 12)
         Statistics of the target videos.
+    traits : TraitColumns, optional
     """
     views = data.views
+    traits = TraitColumns.none(len(views)) if traits is None else traits
     first, end = data.history.T
     known = end > first
     previous = np.maximum(end - 1, 0) if len(past.time_ms) else np.zeros(len(views), np.int64)
@@ -202,7 +210,9 @@ def describe(data: Dataset, past: Past, item: Float64) -> Described:
         ],
         axis=1,
     )
-    return Described(np.concatenate([moment, length, item], axis=1), np.concatenate(running, axis=1))
+    of_coverage = [item[:, COVERAGE:], traits.user, traits.context]
+    view = np.concatenate([moment, length, item[:, :COVERAGE], traits.video, *of_coverage], axis=1)
+    return Described(view, np.concatenate(running, axis=1))
 
 
 def segment_features(views: Views, rows: Rows, offset: Float32, width: int) -> Float32:

@@ -16,7 +16,7 @@ from segmodel.data.views import PART_VIEWS, Rows
 from segmodel.evaluation.metrics import exit_nll
 from segmodel.models.base import FitRun
 from segmodel.models.hazard.batches import Batches
-from segmodel.models.hazard.features import VIEW, Scaler
+from segmodel.models.hazard.features import Scaler
 from segmodel.models.hazard.inference.scorer import mean_hazard
 from segmodel.models.hazard.items import TimedItems
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
@@ -89,7 +89,13 @@ class Lesson:
     def _epoch(self, generator: np.random.Generator) -> Iterator[HazardBatch]:
         c = self.batches.config
         inputs_of = self.statistics.deployed_inputs(
-            self.train, self.tables, self.timed, generator, c.deployed_share, c.unknown_share
+            self.train,
+            self.tables,
+            self.timed,
+            generator,
+            c.deployed_share,
+            c.unknown_share,
+            c.no_context_share,
         )
         order = generator.permutation(len(self.train))
         for start in range(0, len(order), c.batch_views):
@@ -106,7 +112,7 @@ class Lesson:
 
 def make_scalers(train: Dataset, statistics: Statistics, tables: Tables) -> list[Scaler]:
     """Scalers of the training views' own numbers, their users' and their histories' tokens."""
-    past = statistics.past(train.past, tables)
+    past = statistics.past(train, tables)
 
     def numbers(rows: Rows) -> Float32:
         inputs = statistics.inputs(train.take(rows), tables, own_fold=True, past=past)
@@ -115,7 +121,8 @@ def make_scalers(train: Dataset, statistics: Statistics, tables: Tables) -> list
     own = Scaler.of(numbers(rows) for rows in _row_parts(len(train)))
     seen = np.flatnonzero(rows_seen(train))
     token = Scaler.of(past.token[seen[rows]] for rows in _row_parts(len(seen)))
-    return [own.columns(slice(VIEW)), own.columns(slice(VIEW, None)), token]
+    width = statistics.view_width
+    return [own.columns(slice(width)), own.columns(slice(width, None)), token]
 
 
 def _row_parts(count: int) -> list[Rows]:

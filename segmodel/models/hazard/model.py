@@ -11,6 +11,7 @@ import torch
 from segmodel.data.batch import CONTENT
 from segmodel.data.dataset import Dataset, by_users
 from segmodel.data.splits import Split
+from segmodel.data.traits import Traits, trait_kinds
 from segmodel.data.views import PART_VIEWS, Rows, Views
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
@@ -48,6 +49,7 @@ class HazardModel(SegmentModel):
         log = views.take(log_rows)
         self.users = Vocabulary.of(log.user_ids, log.user)
         self.videos = Vocabulary.of(log.video_ids, log.video)
+        self.traits = Traits.of(data.take(log_rows), trait_kinds(c))
         user_fold = np.random.default_rng([run.seed, 0]).permutation(len(self.users)) % c.folds
         user_fold[0] = c.folds
         code = self.users.table_codes(views.user_ids)[log.user]
@@ -70,7 +72,9 @@ class HazardModel(SegmentModel):
     def _make_statistics(self, user_fold: np.ndarray) -> Statistics:
         c = self.config
         use_items = "id" in c.modalities
-        return Statistics(self.users, self.videos, user_fold, c.folds, c.prior_events, c.max_segments, use_items)
+        return Statistics(
+            self.users, self.videos, user_fold, c.folds, c.prior_events, c.max_segments, use_items, self.traits
+        )
 
     def _make_widths(self, view: int, user: int, token: int) -> Widths:
         c = self.config
@@ -105,6 +109,7 @@ class HazardModel(SegmentModel):
             "users": list(self.users.ids),
             "videos": list(self.videos.ids),
             "dims": dict(self.dims),
+            "traits": self.traits.facts(),
             "widths": [self.widths.view, self.widths.user, self.widths.token],
         }
         arrays: Arrays = {"user_fold": self.statistics.user_fold, "last_ms": self.last_ms}
@@ -119,6 +124,7 @@ class HazardModel(SegmentModel):
     def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
         c = self.config
         self.users, self.videos = Vocabulary(tuple(facts["users"])), Vocabulary(tuple(facts["videos"]))
+        self.traits = Traits.of_facts(facts.get("traits", {}))
         self.dims = facts["dims"]
         view, user, token = facts["widths"]
         self.widths = self._make_widths(view, user, token)
@@ -126,7 +132,9 @@ class HazardModel(SegmentModel):
         self.statistics = self._make_statistics(arrays["user_fold"])
         scalers = [Scaler(arrays[f"{n}.mean"], arrays[f"{n}.scale"]) for n in _SCALERS]
         self.batches = Batches(c, self.dims, scalers)
-        self.inside, self.after = (Tables.of_arrays(arrays_under(arrays, name)) for name in ("inside", "after"))
+        self.inside, self.after = (
+            Tables.of_arrays(arrays_under(arrays, name), self.traits) for name in ("inside", "after")
+        )
         self.networks = []
         for member in range(c.members):
             network = HazardNetwork(self.widths, self.dims)

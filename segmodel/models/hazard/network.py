@@ -51,7 +51,7 @@ class HazardBatch:
     to_end : int64 (B, S)
         N - 1 - s, 0 on padding.
     offset : float32 (B, S)
-        Log-odds of the base hazard.
+        Log-odds of the base hazard, with what categories add.
     segments, exit : int64 (B,)
     content : Content or None
     surprise, weight : float32 (B or 1, H')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from segfeat.types import Bool, Float64
 from segmodel.data.views import Views
@@ -107,6 +108,18 @@ def base_hazard(views: Views, rates: Float64, fold: np.ndarray) -> Float64:
     length = np.clip(views.picture_s[:, None] / views.segment_s - s, 0.0, 1.0)
     hazard: Float64 = -np.expm1(-rates[fold[:, None], s, views.segments[:, None]] * length)
     return np.where(s < views.segments[:, None], hazard, 0.0)
+
+
+def spread(shift: np.ndarray, segments: np.ndarray, width: int) -> np.ndarray:
+    """(V, S) of shifts (V, 3) for first, middle and last segments; 0 beyond N."""
+    first, middle, last = places(segments, width)
+    return np.select([first, middle, last], [shift[:, [i]] for i in range(3)], 0.0)
+
+
+def shifted(hazard: Float64, shift: Float64, segments: np.ndarray) -> Float64:
+    """Hazards (V, S) whose log-odds are moved by ``shift`` (V, 3); 0 beyond N."""
+    moved: Float64 = expit(logit(hazard) + spread(shift, segments, hazard.shape[1]))
+    return np.where(hazard > 0, moved, 0.0)
 
 
 def logit(hazard: Float64) -> Float64:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
+from segfeat.store.reader import FeatureStore
 from segfeat.types import Bool, Float32, Float64, Int64
 from segmodel.data.dataset import Dataset
+from segmodel.data.traits import CONTEXT, USER, VIDEO, Traits
 from segmodel.data.views import Views
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, named_arrays
-from segmodel.models.hazard.features import Past, describe, describe_past, log_watch_ratio, outcome_channels
+from segmodel.models.hazard.effects import EffectLearner, Effects, TraitColumns
+from segmodel.models.hazard.features import (
+    VIEW,
+    Past,
+    describe,
+    describe_past,
+    log_watch_ratio,
+    of_video,
+    outcome_channels,
+)
 from segmodel.models.hazard.items import COLD, NEVER, SUMS, ItemTable, TimedItems, coverage, item_features
-from segmodel.models.hazard.rates import Outcomes, base_hazard, leaving_rates, logit
+from segmodel.models.hazard.rates import Outcomes, base_hazard, leaving_rates, logit, shifted, spread
+from segmodel.models.hazard.reached import PLACES, Reached
 
 _QUANTILES = 4097
 
@@ -32,6 +44,8 @@ class Tables:
         Of the views' times.
     mean_log_ratio : float64 (1,)
     channel_means : float64 (9,)
+    effects : Effects
+        Of categories of videos, users and views.
     """
 
     rates: Float64
@@ -40,35 +54,59 @@ class Tables:
     quantiles: Int64
     mean_log_ratio: Float64
     channel_means: Float64
+    effects: Effects = field(default_factory=Effects.none)
 
     def arrays(self) -> Arrays:
         """The tables by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**{name: getattr(self, name) for name in _PLAIN}, **self.effects.arrays()}
 
     @classmethod
-    def of_arrays(cls, arrays: Arrays) -> Tables:
+    def of_arrays(cls, arrays: Arrays, traits: Traits) -> Tables:
         """The inverse of :meth:`arrays`."""
-        return cls(*named_arrays(arrays, *(f.name for f in fields(cls))))
+        plain = dict(zip(_PLAIN, named_arrays(arrays, *_PLAIN), strict=True))
+        return cls(**plain, effects=Effects.of_arrays(arrays, traits))
+
+
+_COLUMNS = {VIDEO: PLACES, USER: PLACES, CONTEXT: PLACES + 1}
+_PLAIN = tuple(f.name for f in fields(Tables) if f.name != "effects")
 
 
 @dataclass(frozen=True, eq=False)
 class _Sight:
-    """What views see of a log: the fold that is left out, up to when, and the sums of their videos over the rest."""
+    """What views see of a log: the fold that is left out, up to when, and the sums of their videos over the rest.
+
+    Besides, whose context is as good as unknown.
+    """
 
     fold: Int64
     horizon: Int64
     sums: Float64
+    no_context: Bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a network reads of V views: columns of :func:`describe`, base log-odds (V, S), cold videos, and the past."""
+    """What a network reads of V views.
+
+    Attributes
+    ----------
+    view, user : float32 (V, ·)
+        Columns of :func:`describe`.
+    offset : float32 (V, S)
+        Base log-odds, with what the video's categories add.
+    cold : bool (V,)
+        Whether the statistics do not know the video.
+    past : Past
+    shift : float32 (V, 3)
+        What the categories of user and context add to the log-odds of first, middle and last segments.
+    """
 
     view: Float32
     user: Float32
     offset: Float32
     cold: Bool
     past: Past
+    shift: Float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +123,9 @@ class Statistics:
     width : int
         Most segments.
     use_items : bool
-        False: videos are told apart by length and content alone.
+        False: videos are told apart by length, categories and content alone.
+    traits : Traits
+        Categories that are read.
     """
 
     users: Vocabulary
@@ -95,6 +135,17 @@ class Statistics:
     prior_events: float
     width: int
     use_items: bool = True
+    traits: Traits = field(default_factory=Traits)
+
+    @property
+    def view_width(self) -> int:
+        """Columns of a view."""
+        return VIEW + sum(_COLUMNS[kind] for kind in self.traits.names)
+
+    @property
+    def of_video(self) -> slice:
+        """Those that the video alone decides."""
+        return of_video(_COLUMNS[VIDEO] if VIDEO in self.traits.names else 0)
 
     def learn(self, data: Dataset, means_of: Tables | None = None) -> Tables:
         """Tables over the views of ``data``.
@@ -109,17 +160,24 @@ class Statistics:
         views = data.views
         fold, video = self._fold(views), self._video(views)
         rates = leaving_rates(views, fold, self.folds, self.prior_events, self.width)
-        values = self._item_values(views, rates)
-        items = ItemTable.of(video, fold, values, len(self.videos), self.folds)
+        effects = Effects.none()
+        if self.traits.names:
+            reached = Reached.of(views, lambda rows, part: base_hazard(part, rates, fold[rows]))
+            effects = EffectLearner(self.traits, data, fold, self.folds, video, self.videos).learn(reached)
         ranks = np.round(np.linspace(0, len(views) - 1, min(_QUANTILES, len(views)))).astype(np.int64)
         tables = Tables(
             rates,
-            items.total,
-            items.by_fold,
+            np.zeros((0, SUMS)),
+            np.zeros((0, self.folds, SUMS), np.float32),
             np.sort(views.time_ms)[ranks],
-            np.array([values[:, -1].mean()]),
+            np.zeros(0),
             np.zeros(0) if means_of is None else means_of.channel_means,
+            effects,
         )
+        values = self._item_values(data, tables)
+        items = ItemTable.of(video, fold, values, len(self.videos), self.folds)
+        mean = np.array([values[:, -1].mean()])
+        tables = replace(tables, item_total=items.total, item_by_fold=items.by_fold, mean_log_ratio=mean)
         if means_of is not None:
             return tables
         seen = self._seen(tables, own_fold=True)
@@ -131,7 +189,7 @@ class Statistics:
     def learn_by_time(self, data: Dataset, tables: Tables) -> TimedItems:
         """The sums of ``tables``, which were learned from ``data``, by time."""
         views = data.views
-        values = self._item_values(views, tables.rates)
+        values = self._item_values(data, tables)
         return TimedItems(_items(tables), self._video(views), views.time_ms, values)
 
     def inputs(self, data: Dataset, tables: Tables, own_fold: bool = False, past: Past | None = None) -> Inputs:
@@ -148,12 +206,26 @@ class Statistics:
             Of ``data.past`` where it is known already.
         """
         if past is None:
-            past = self.past(data.past, tables)
+            past = self.past(data, tables)
         return self._inputs(data, tables, past, self._seen(tables, own_fold))
 
-    def past(self, views: Views, tables: Tables) -> Past:
-        """Watched views, sorted by user and time, as history."""
-        return self._past(views, tables, self._seen(tables, own_fold=True))
+    def past(self, data: Dataset, tables: Tables) -> Past:
+        """The past of a dataset as history."""
+        return self._past(data, tables, self._seen(tables, own_fold=True))
+
+    def told_apart(self, data: Dataset, tables: Tables) -> list[Hashable]:
+        """What tells the videos of some views apart, their lengths aside: unknown ones by what their categories add."""
+        code = self._video(data.views)
+        found: list[Hashable] = code.tolist()
+        new = np.flatnonzero(code == 0)
+        if len(new) and VIDEO in self.traits.names:
+            views = data.views.take(new)
+            shift = tables.effects.shift(
+                VIDEO, self.traits, views, data.store, np.full(len(new), self.folds), code[new]
+            )
+            for row, bits in zip(new, shift, strict=True):
+                found[row] = bits.tobytes()
+        return found
 
     def deployed_inputs(
         self,
@@ -163,6 +235,7 @@ class Statistics:
         generator: np.random.Generator,
         share: float,
         unknown_share: float = 0.0,
+        no_context_share: float = 0.0,
     ) -> Callable[[Dataset], Inputs]:
         """Training inputs, for parts of ``data``, in which a share of the users outlive their statistics.
 
@@ -182,9 +255,11 @@ class Statistics:
 
         def about_to_watch(views: Views) -> _Sight:
             sight = seen(views)
-            return replace(sight, sums=np.where(hidden[self._video(views)][:, None], 0.0, sight.sums))
+            sums = np.where(hidden[self._video(views)][:, None], 0.0, sight.sums)
+            no_context = generator.random(len(views)) < no_context_share if CONTEXT in self.traits.names else None
+            return replace(sight, sums=sums, no_context=no_context)
 
-        past = self._past(data.past, tables, seen)
+        past = self._past(data, tables, seen)
         return lambda part: self._inputs(part, tables, past, about_to_watch)
 
     def _seen(self, tables: Tables, own_fold: bool) -> Callable[[Views], _Sight]:
@@ -197,31 +272,49 @@ class Statistics:
 
         return seen
 
-    def _past(self, views: Views, tables: Tables, seen: Callable[[Views], _Sight]) -> Past:
+    def _past(self, data: Dataset, tables: Tables, seen: Callable[[Views], _Sight]) -> Past:
         known = (
-            (base_hazard(part, tables.rates, self._fold(part)), self._item(part, tables, seen(part)))
-            for _, part in views.parts()
+            (self._expected(part, data.store, tables), self._item(part, tables, seen(part)))
+            for _, part in data.past.parts()
         )
-        return describe_past(views, known, tables.channel_means, self.width)
+        return describe_past(data.past, known, tables.channel_means, self.width)
+
+    def _expected(self, views: Views, store: FeatureStore | None, tables: Tables) -> Float64:
+        """Base hazard (V, S) with what the categories add, of views that are out of their own fold."""
+        fold = self._fold(views)
+        base = base_hazard(views, tables.rates, fold)
+        if not self.traits.names:
+            return base
+        video = self._video(views)
+        traits = TraitColumns.of(tables.effects, self.traits, views, store, fold, video)
+        return shifted(base, traits.of_video + traits.of_moment, views.segments)
+
+    def _traits(self, data: Dataset, tables: Tables, fold: Int64, no_context: Bool | None = None) -> TraitColumns:
+        video = self._video(data.views)
+        return TraitColumns.of(tables.effects, self.traits, data.views, data.store, fold, video, no_context)
 
     def _inputs(self, data: Dataset, tables: Tables, past: Past, seen: Callable[[Views], _Sight]) -> Inputs:
         sight = seen(data.views)
         item = self._item(data.views, tables, sight)
-        described = describe(data, past, item)
+        traits = self._traits(data, tables, sight.fold, sight.no_context)
+        described = describe(data, past, item, traits)
         base = base_hazard(data.views, tables.rates, sight.fold)
+        by_video = spread(traits.of_video, data.views.segments, self.width)
         return Inputs(
             described.view.astype(np.float32),
             described.user.astype(np.float32),
-            np.where(base > 0, logit(base), 0.0).astype(np.float32),
+            np.where(base > 0, logit(base) + by_video, 0.0).astype(np.float32),
             item[:, COLD] > 0.5,
             past,
+            traits.of_moment.astype(np.float32),
         )
 
-    def _item_values(self, views: Views, rates: Float64) -> Float64:
+    def _item_values(self, data: Dataset, tables: Tables) -> Float64:
         """(V, SUMS) what a video's statistics sum over its views."""
+        views = data.views
         values = np.ones((len(views), SUMS))
         for rows, part in views.parts():
-            base = base_hazard(part, rates, self._fold(part))
+            base = self._expected(part, data.store, tables)
             values[rows, 1:-1] = Outcomes.of(part, self.width).residuals(base, part.segments)
         values[:, -1] = log_watch_ratio(views)
         return values

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from segmodel.data.dataset import Dataset, by_users
 from segmodel.data.splits import Split
+from segmodel.data.traits import Traits
 from segmodel.data.views import PART_VIEWS
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, arrays_under
@@ -162,5 +163,7 @@ class LogInputs:
         found.last_ms = arrays["last_ms"]
         scalers = [Scaler(arrays[f"{n}.mean"], arrays[f"{n}.scale"]) for n in _SCALERS]
         found.batches = Batches(config, {}, scalers)
-        found.inside, found.after = (Tables.of_arrays(arrays_under(arrays, name)) for name in ("inside", "after"))
+        found.inside, found.after = (
+            Tables.of_arrays(arrays_under(arrays, name), Traits()) for name in ("inside", "after")
+        )
         return found

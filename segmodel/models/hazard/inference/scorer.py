@@ -38,7 +38,7 @@ class Scorer:
 
     def __init__(self, networks: Sequence[HazardNetwork], batches: Batches, statistics: Statistics) -> None:
         self.networks, self._batches, self._statistics = networks, batches, statistics
-        self._stack = NetworkStack(networks)
+        self._stack = NetworkStack(networks, statistics.of_video)
         self._remembered: WeakKeyDictionary[Views, dict[int, Memory]] = WeakKeyDictionary()
         self._videos: WeakKeyDictionary[Tables, VideoStates] = WeakKeyDictionary()
         self._states: WeakKeyDictionary[FeatureStore, SegmentStates] = WeakKeyDictionary()
@@ -62,11 +62,11 @@ class Scorer:
 
         views = part.views
         moment = memory.moment
-        if moment is None or (moment.history, moment.time_ms) != _when(part):
+        if moment is None or (moment.history, moment.time_ms, moment.context) != _when(part):
             moment = memory.moment = self._read_moment(part.take(np.arange(1)), memory, describe(np.arange(1)))
-        video = self._statistics.videos.table_codes(views.video_ids)[views.video]
+        video = self._statistics.told_apart(part, tables)
         if tables not in self._videos:
-            self._videos[tables] = VideoStates(self._stack, self._batches.scalers[0])
+            self._videos[tables] = VideoStates(self._stack, self._batches.scalers[0], self._statistics.of_video)
         batch, segment, directions = self._videos[tables].read(views, video, describe)
         owner = batch.owner.numpy()
         contents = None
@@ -87,7 +87,13 @@ class Scorer:
         """Everything about the user of a single view that its video does not change."""
         scale_view = self._batches.scalers[0]
         token, age, there = self._batches.history(one, inputs, np.arange(1))
-        read = (scale_view(inputs.view)[0], self._batches.user(inputs, np.arange(1))[0], token[there], age[there])
+        read = (
+            scale_view(inputs.view)[0],
+            self._batches.user(inputs, np.arange(1))[0],
+            token[there],
+            age[there],
+            inputs.shift[0],
+        )
         past_row, segment, surprise, weight = self._batches.evidence(one, inputs, np.arange(1))
         seen = past_row >= 0
         return Moment(
@@ -113,7 +119,7 @@ class Scorer:
         """The memory of a past of which the first views may be remembered already."""
         known = 0 if earlier is None else len(earlier)
         new = part.as_views().take(np.arange(known, len(part.past)))
-        past = self._statistics.past(part.past, tables)
+        past = self._statistics.past(part, tables)
         inputs = self._statistics.inputs(new, tables, own_fold=True, past=past)
         hazard: np.ndarray = past.hazard[known:]
         if self._batches.config.user_filter:
@@ -162,12 +168,15 @@ def mean_hazard(
     return hazard
 
 
-def _when(data: Dataset) -> tuple[tuple[int, int], int]:
-    """History and time of the first view."""
+def _when(data: Dataset) -> tuple[tuple[int, int], int, tuple[tuple[str, str | None], ...]]:
+    """History, time and context of the first view."""
     first, end = data.history[0].tolist()
-    return (first, end), int(data.views.time_ms[0])
+    context = tuple((k, None if c[0] < 0 else str(names[c[0]])) for k, (c, names) in data.views.context.items())
+    return (first, end), int(data.views.time_ms[0]), context
 
 
 def _one_moment(data: Dataset) -> bool:
-    """Whether all views have the same history and time, as a user's candidates have."""
-    return bool((data.history == data.history[0]).all() and (data.views.time_ms == data.views.time_ms[0]).all())
+    """Whether all views have the same history, time and context, as a user's candidates have."""
+    views = data.views
+    columns: list[np.ndarray] = [data.history, views.time_ms, *(codes for codes, _ in views.context.values())]
+    return all(bool((x == x[0]).all()) for x in columns)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.models.hazard.features import OF_VIDEO, SEGMENT_FEATURES
+from segmodel.models.hazard.features import SEGMENT_FEATURES
 from segmodel.models.hazard.network import RESIDUAL_SCALE, ContentTaste, HazardNetwork
 
 _BLOCK = 256
@@ -36,12 +36,15 @@ class UserState:
         The user's part of the state, before the first activation.
     key, value : float32 (K · heads, views + 1, ·)
         Of the history's views, and last of the null key.
+    shift : float32 (3,)
+        What the categories of user and context add to the log-odds of first, middle and last segments.
     """
 
     view: Tensor
     base: Tensor
     key: Tensor
     value: Tensor
+    shift: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +57,17 @@ class VideoBatch:
         Standardised columns of a view that the video decides.
     owner : int64 (T,)
         Which of the videos a segment belongs to.
+    place : int64 (T,)
+        0 for the first, 1 for a middle, 2 for the last segment of its video.
     offset : float32 (T,)
-        Base log-odds.
+        Base log-odds, with what the video's categories add.
     residual : float32 (T, K · rank)
         From :meth:`NetworkStack.place`.
     """
 
     view: Tensor
     owner: Tensor
+    place: Tensor
     offset: Tensor
     residual: Tensor
 
@@ -96,6 +102,8 @@ class NetworkStack:
     ----------
     networks : sequence of HazardNetwork
         Whose weights change no more.
+    of_video : slice
+        Columns of a view that the video decides.
 
     Attributes
     ----------
@@ -103,7 +111,8 @@ class NetworkStack:
         K · rank.
     """
 
-    def __init__(self, networks: Sequence[HazardNetwork]) -> None:
+    def __init__(self, networks: Sequence[HazardNetwork], of_video: slice) -> None:
+        self._of_video = of_video
         histories = [n.history for n in networks]
         self._heads = histories[0].heads
         self._token = [_Layers(cast(nn.Linear, h.token[i]) for h in histories) for i in (0, 2)]
@@ -140,14 +149,16 @@ class NetworkStack:
         self._level = torch.exp(-sharpness)[..., None, None]
         self._prior, self._trust = (prior + 0.1)[..., None], trust[..., None]
 
-    def user(self, view: Tensor, user: Tensor, token: Tensor, age: Tensor) -> UserState:
+    def user(self, view: Tensor, user: Tensor, token: Tensor, age: Tensor, shift: Tensor) -> UserState:
         """Read a user: standardised columns of a view (·,) and of the user (·,), and the history's views (views, ·)."""
         x = self._token[1](F.gelu(self._token[0](token))) + self._age(age)
-        scale, shift = self._norm
-        x = F.layer_norm(x, x.shape[-1:]) * scale + shift
+        scale, bias = self._norm
+        x = F.layer_norm(x, x.shape[-1:]) * scale + bias
         # A key of zeros with a value of zeros lets a target attend to nothing.
         key, value = (F.pad(self._by_head(layer(x)), (0, 0, 0, 1)) for layer in (self._key, self._value))
-        return UserState(view, self._first_bias + user[None] @ self._of_user, key / math.sqrt(key.shape[2]), value)
+        return UserState(
+            view, self._first_bias + user[None] @ self._of_user, key / math.sqrt(key.shape[2]), value, shift
+        )
 
     def place(self, features: Tensor, segment: Tensor, to_end: Tensor) -> Tensor:
         """What segments (T,) give the residual (T, K · rank), their content aside; ``features`` (T, 14)."""
@@ -160,7 +171,7 @@ class NetworkStack:
         state = RESIDUAL_SCALE * self._state(self._read(user, videos.view))
         by_video = state.transpose(0, 1).flatten(1)
         logit = (by_video.index_select(0, videos.owner) * videos.residual).unflatten(1, (len(state), -1)).sum(dim=2)
-        logit = logit.T + videos.offset
+        logit = logit.T + (videos.offset + user.shift[videos.place])
         if contents is not None:
             pull = (self._taste_weight + state @ self._of_taste.transpose(1, 2)).transpose(1, 2)
             logit = logit + (self._taste(contents) * pull.index_select(2, videos.owner)).sum(dim=1)
@@ -169,7 +180,7 @@ class NetworkStack:
     def _read(self, user: UserState, of_video: Tensor) -> Tensor:
         """(K, V, width) states of the user before each video."""
         view = user.view.repeat(len(of_video), 1)
-        view[:, OF_VIDEO] = of_video
+        view[:, self._of_video] = of_video
         weights = torch.bmm(self._by_head(self._query(view)), user.key.transpose(1, 2)).softmax(dim=2)
         context = torch.bmm(weights, user.value).unflatten(0, (-1, self._heads)).transpose(1, 2).flatten(2)
         z = torch.baddbmm(user.base, view.expand(len(context), -1, -1), self._of_view)

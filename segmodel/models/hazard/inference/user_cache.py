@@ -21,6 +21,7 @@ class Moment:
     history : tuple of int
         First and one-past-last row of the past that is known then.
     time_ms : int
+    context : tuple of (name, category or None)
     user : UserState
     viewed : int64 (H,)
         Rows of the store with the newest segments viewed.
@@ -32,6 +33,7 @@ class Moment:
 
     history: tuple[int, int]
     time_ms: int
+    context: tuple[tuple[str, str | None], ...]
     user: UserState
     viewed: Rows
     evidence: Tensor

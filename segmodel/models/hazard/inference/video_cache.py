@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import torch
 
-from segfeat.types import Float32, Int64
+from segfeat.types import Float32
 from segmodel.data.views import Rows, Views, ragged
-from segmodel.models.hazard.features import OF_VIDEO, Scaler, segment_features
+from segmodel.models.hazard.features import Scaler, segment_features
 from segmodel.models.hazard.inference.stacked_networks import NetworkStack, VideoBatch
+from segmodel.models.hazard.reached import place
 from segmodel.models.hazard.statistics import Inputs
 from segmodel.models.hazard.user_filter import DIRECTIONS, place_directions
 
@@ -27,24 +28,28 @@ class VideoStates:
     stack : NetworkStack
     scaler : Scaler
         Of the columns of a view.
+    of_video : slice
+        Those that the video decides.
     """
 
-    def __init__(self, stack: NetworkStack, scaler: Scaler) -> None:
-        self._stack, self._scaler = stack, scaler
+    def __init__(self, stack: NetworkStack, scaler: Scaler, of_video: slice) -> None:
+        self._stack, self._scaler, self._of_video = stack, scaler, of_video
         self._make_room(CAPACITY)
 
     def __len__(self) -> int:
         """Number of videos kept."""
         return len(self._place)
 
-    def read(self, views: Views, video: Int64, describe: Callable[[Rows], Inputs]) -> tuple[VideoBatch, Rows, Float32]:
+    def read(
+        self, views: Views, video: Sequence[Hashable], describe: Callable[[Rows], Inputs]
+    ) -> tuple[VideoBatch, Rows, Float32]:
         """States of the views' videos.
 
         Parameters
         ----------
         views : Views
-        video : int64 (V,)
-            Codes that the statistics know the videos by; together with its length it tells all that they know.
+        video : sequence of V
+            What tells the videos apart: together with its length it tells all that the statistics know of one.
         describe : callable
             Inputs of some of the views, ascending; called for videos not met yet.
 
@@ -56,32 +61,33 @@ class VideoStates:
         directions : float32 (T, 9)
             For the user filter.
         """
-        keys = list(zip(video.tolist(), views.picture_s.tolist(), strict=True))
+        keys = list(zip(video, views.picture_s.tolist(), strict=True))
         if not self._place.keys() >= set(keys):
             self._meet_all(keys, views, describe)
-        place = np.array([self._place[key] for key in keys])
+        slot = np.array([self._place[key] for key in keys])
         n = views.segments.astype(np.int64)
         owner, segment = ragged(n)
-        row = np.repeat(self._first[place], n) + segment
+        row = np.repeat(self._first[slot], n) + segment
         at = torch.from_numpy(row)
         batch = VideoBatch(
-            self._view[torch.from_numpy(place)],
+            self._view[torch.from_numpy(slot)],
             torch.from_numpy(owner),
+            torch.from_numpy(place(segment, n[owner])),
             self._offset.index_select(0, at),
             self._residual.index_select(0, at),
         )
         return batch, segment, self._directions[row]
 
     def _make_room(self, segments: int) -> None:
-        self._place: dict[tuple[int, float], int] = {}
+        self._place: dict[tuple[Hashable, float], int] = {}
         # No video is shorter than a segment; zeros take up memory only once they are written over.
         self._first = np.zeros(segments + 1, dtype=np.int64)
-        self._view = torch.zeros(segments, OF_VIDEO.stop - OF_VIDEO.start)
+        self._view = torch.zeros(segments, self._of_video.stop - self._of_video.start)
         self._offset = torch.zeros(segments)
         self._residual = torch.zeros(segments, self._stack.residual_width)
         self._directions = np.zeros((segments, DIRECTIONS - 1), dtype=np.float32)
 
-    def _meet_all(self, keys: list[tuple[int, float]], views: Views, describe: Callable[[Rows], Inputs]) -> None:
+    def _meet_all(self, keys: list[tuple[Hashable, float]], views: Views, describe: Callable[[Rows], Inputs]) -> None:
         # Backwards, so that of equal ones the first is taken.
         row = {key: i for i, key in reversed(list(enumerate(keys)))}
         new = np.sort([i for key, i in row.items() if key not in self._place])
@@ -103,8 +109,8 @@ class VideoStates:
         first = int(self._first[places.start])
         self._first[places.start + 1 : places.stop + 1] = first + np.cumsum(n)
         rows = slice(first, first + len(s))
-        self._view[places] = torch.from_numpy(self._scaler(inputs.view)[:, OF_VIDEO])
+        self._view[places] = torch.from_numpy(self._scaler(inputs.view)[:, self._of_video])
         self._offset[rows] = torch.from_numpy(offset[live])
-        place = (torch.from_numpy(x) for x in (features[live], s, n[owner] - 1 - s))
-        self._residual[rows] = self._stack.place(*place)
+        placed = (torch.from_numpy(x) for x in (features[live], s, n[owner] - 1 - s))
+        self._residual[rows] = self._stack.place(*placed)
         self._directions[rows] = place_directions(s, n[owner], inputs.cold[owner])
