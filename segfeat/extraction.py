@@ -223,7 +223,7 @@ def carry_out(request: Request, progress: Report | None = None, engine: Engine |
         )
 
 
-def _write_shards(run: Run, plan: Plan, engine: Engine, device: str) -> Plan:
+def _write_shards(run: ExtractionRun, plan: Plan, engine: Engine, device: str) -> Plan:
     """Have an engine write what is left to do; the plan of what is there then, of which nothing is left."""
     known = run.known
     setup = Setup(
