@@ -12,7 +12,7 @@ import pytest
 
 from segfeat.decode import DECODERS
 from segfeat.encoders import registry
-from segfeat.encoders.registry import Entry
+from segfeat.encoders.registry import EncoderEntry
 from segfeat.extraction import ExtractSummary
 from segfeat.failures import FAILURE_CODES
 from segfeat.store.reader import open_store
@@ -75,7 +75,7 @@ TOLD_BY_NAME = ("no_duration", "decoder_refused", "changed", "timeout", "crashed
 def test_every_reason_costs_its_file_alone(
     wild: Path, tmp_path: Path, run: Run, troubled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = Entry("visual", "tests.segfeat.extract.tasks:Glaring", "glaring:x")
+    entry = EncoderEntry("visual", "tests.segfeat.extract.tasks:Glaring", "glaring:x")
     monkeypatch.setitem(registry.ENCODERS, "glaring", entry)  # type: ignore[arg-type]
     options: dict[str, Any] = {"decoder": troubled, "visual": "glaring:x", "video_timeout_s": 2.0, "workers": 2}
     summary = run([wild, wild / "gone.mp4"], tmp_path / "f.h5", **options)

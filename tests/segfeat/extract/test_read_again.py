@@ -17,7 +17,7 @@ from segfeat.pipeline.pool import ReaderPool, Task
 from segfeat.pipeline.sources import Source
 from segfeat.store.reader import open_store
 from segfeat.words import registry
-from segfeat.words.registry import Entry
+from segfeat.words.registry import WordsEntry
 from tests.segfeat.extract import tasks
 
 Run = Callable[..., ExtractSummary]
@@ -107,7 +107,7 @@ def test_what_a_long_file_gave_before_stays(
 def test_words_that_crash_in_the_middle(
     place: Place, tmp_path: Path, run: Run, troubled: str, monkeypatch: pytest.MonkeyPatch, long: bool, trouble: str
 ) -> None:
-    entry = Entry("screen", "tests.segfeat.extract.tasks:TroubledWords", "screen:troubled")
+    entry = WordsEntry("screen", "tests.segfeat.extract.tasks:TroubledWords", "screen:troubled")
     monkeypatch.setitem(registry.SOURCES, "screen:troubled", entry)  # type: ignore[arg-type]
     if long:
         monkeypatch.setattr("segfeat.pipeline.arrival.HOLD_BYTES", 1)

@@ -246,6 +246,7 @@ def test_a_wrong_row_costs_itself(table: Callable[[str], Path]) -> None:
         'video_id|title\nv1|hello "x", world\nv2|今天\nv3|我觉得这个真的很好吃\n'.encode("gb18030"),
         b'{"video_id": "v1", "title": "hello \\"x\\", world"}\n' + '{"video_id": "v2", "title": "今天"}'.encode(),
     ],
+    ids=["semicolons", "byte-order mark", "UTF-16 with tabs", "gzip", "GB 18030", "JSON lines"],
 )
 def test_tables_of_other_programs(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "metadata.csv"
