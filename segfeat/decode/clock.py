@@ -45,7 +45,10 @@ class Clock:
         self.leaps: list[str] = []
         self._tick, self._forward_s, self._guide = tick, forward_s, guide
         self._shift = 0
-        self._step = 0  # ticks that the packet before lasted: what one that says nothing lasts, too
+        self._steps = (
+            0,
+            0,
+        )  # the last two: what a packet that says nothing lasts is the shorter one, as there are gaps
         self._latest: int | None = None
         self._due: int | None = None
 
@@ -60,9 +63,9 @@ class Clock:
                     self.shifts.append(self._shift * self._tick)
                 now = stamp + self._shift
                 if self._latest is not None and now > self._latest:
-                    self._step = now - self._latest
+                    self._steps = (self._steps[1] or now - self._latest, now - self._latest)
                 self._latest = now
-                self._due = now + (packet.duration or self._step)
+                self._due = now + (packet.duration or min(self._steps))
                 if self._shift:
                     packet.pts = None if packet.pts is None else packet.pts + self._shift
                     packet.dts = None if packet.dts is None else packet.dts + self._shift

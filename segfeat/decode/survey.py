@@ -117,7 +117,7 @@ def survey(path: Path, damage: Damage, pictures_only: bool = False) -> Survey:
         if in_order:
             table = table.in_output_order(start)
         duration_s = float(
-            tick * max(1, table.length(nominal, track_length(stream, len(table.pts)), is_indexed(stream)))
+            tick * max(1, table.length(nominal, track_length(stream, len(table.pts), path), is_indexed(stream)))
         )
         if duration_s > _LONG_S and duration_s > _SPARSE_S * len(table.timeline):
             count = len(table.timeline)

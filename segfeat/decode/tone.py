@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WHITE_CD, PEAK_CD = 203.0, 1000.0
 """Reference white, and the brightest that the display shows, in cd/m²."""
 
+_ROWS = 128
+"""Rows mapped at a time, as the numbers in between take ten times the memory of the pixels."""
+
 _PQ_CD = 10_000.0
 _M1, _M2 = 2610 / 16384, 2523 / 32
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 128, 2392 / 128
@@ -49,6 +52,13 @@ def is_hdr(frame: VideoFrame) -> bool:
 
 def to_standard_range(pixels: np.ndarray, trc: int, primaries: int) -> UInt8:
     """Pixels (H, W, 3) of 16 bits a sample, in PQ or HLG, as eight bits of BT.709."""
+    shown = np.empty(pixels.shape, np.uint8)
+    for row in range(0, len(pixels), _ROWS):
+        shown[row : row + _ROWS] = _mapped(pixels[row : row + _ROWS], trc, primaries)
+    return shown
+
+
+def _mapped(pixels: np.ndarray, trc: int, primaries: int) -> UInt8:
     light: Float32 = np.take(_light_of_code(trc), pixels)
     if trc == ColorTrc.ARIB_STD_B67:
         luma = np.maximum(light @ _LUMA_2020, 1e-6)[..., None]

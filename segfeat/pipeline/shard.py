@@ -104,6 +104,8 @@ def write_shard(
     for waiting in batches.values():
         waiting.flush()
     encoding.finish()
+    for waiting in batches.values():
+        waiting.repeat()
     good = [draft for draft in drafts if draft.finite]
     for draft in drafts:
         if not draft.finite:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +20,9 @@ KEYS = ("video_id", "path")
 """Columns that say which video a row is about, the first one found wins."""
 
 _GZIP, _PARQUET, _SQLITE = b"\x1f\x8b", b"PAR1", b"SQLite format 3"
+
+_NO_CHARACTER = re.compile(r"[\ud800-\udfff]")
+"""Halves of characters, and bytes that Python could not decode."""
 
 Row = tuple[int, list[str]]
 """A line's number, and its cells."""
@@ -94,7 +98,7 @@ def with_titles(
 
 def _words(cell: str) -> str:
     """A cell without what no text may hold."""
-    return " ".join(cell.replace("\0", " ").encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
+    return " ".join(_NO_CHARACTER.sub("\ufffd", cell.replace("\0", " ")).split())
 
 
 def _wrong(key: str, name: str, titles: dict[str, str], width: int, cells: Sequence[str]) -> str:

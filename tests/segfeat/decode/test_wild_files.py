@@ -290,3 +290,44 @@ def test_a_fast_start_file_cut_off_in_its_index_says_so(tmp_path: Path) -> None:
 def test_other_broken_files_are_not_said_to_be_cut_off_videos(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.mp4").write_bytes(data)
     assert failure(tmp_path / "a.mp4").code in ("not_a_video", "no_video_stream")
+
+
+# -- how long ----------------------------------------------------------------------------------------------------------
+
+PAUSED = (*range(0, 2000, 40), 2000, 4000)
+"""Ticks of a millisecond: 2 s of movement, and two pictures that stand."""
+
+
+def _last_for(seconds: float) -> Callable[[int, av.Packet], bool]:
+    """The picture at 4 s says that it lasts so long."""
+
+    def change(index: int, packet: av.Packet) -> bool:
+        if packet.pts is not None and packet.pts * packet.time_base >= 3.99:
+            packet.duration = round(seconds / packet.time_base)
+        return True
+
+    return change
+
+
+@pytest.mark.parametrize("b_frames", [0, 2, 3])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_the_last_picture_lasts_as_long_as_the_track(tmp_path: Path, name: str, b_frames: int) -> None:
+    path = make_video(tmp_path / name, [Picture(pts=PAUSED, b_frames=b_frames)], change_packet=_last_for(3.0))
+    reader = open_video(path)
+    assert reader.info.duration_s == pytest.approx(7.0, abs=2e-3)
+    assert reader.problems == []
+    assert numbers(reader, [1.0, 3.0, 6.5]) == [25, 50, 51]
+
+
+@pytest.mark.parametrize(("shown_ms", "seconds"), [(3500, 3.5), (1500, 1.5), (4020, 4.02)])
+@pytest.mark.parametrize("b_frames", [2, 3])
+def test_an_edit_list_cuts_off_the_end_of_reordered_pictures(
+    tmp_path: Path, b_frames: int, shown_ms: int, seconds: float
+) -> None:
+    """Though the header of the media, which is made from decoding times, says something else."""
+    path = make_video(tmp_path / "a.mp4", [Picture(pts=PAUSED, b_frames=b_frames)])
+    data = bytearray(path.read_bytes())
+    at, scale = data.index(b"elst"), int.from_bytes(data[data.index(b"mvhd") + 16 :][:4], "big")
+    data[at + 12 : at + 16] = (shown_ms * scale // 1000).to_bytes(4, "big")
+    path.write_bytes(data)
+    assert open_video(path).info.duration_s == pytest.approx(seconds, abs=2e-3)

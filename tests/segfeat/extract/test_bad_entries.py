@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import pytest
 
 from segfeat.extraction import ExtractSummary
@@ -92,3 +93,32 @@ def test_wrong_rows_of_metadata_are_named(copies: Copies, tmp_path: Path, run: R
     ]
     with open_store(tmp_path / "f.h5") as store:
         assert list(store.titles) == ["first", "other"]
+
+
+def test_names_that_are_no_text_stand_escaped(copies: Copies, tmp_path: Path, run: Run) -> None:
+    """Every string of the store is read by plain h5py, also those of failures, folders and subtitles."""
+    folder = copies("\udcff.mp4", "\udce4\udce4/b.mp4", "猫.mp4", "\udcfe-broken.mp4")
+    (folder / "\udcfe-broken.mp4").write_bytes(b"x")
+    (folder / "\udcff.srt").write_bytes(b"1\n00:00:00,000 --> 00:00:00,900\nwords\n")
+    table = tmp_path / "metadata.csv"
+    table.write_bytes("video_id,title\n猫,t\xe9st\n".encode() + b"\xff,caf\xe9\n")
+    run(folder, tmp_path / "f.h5", metadata=table, text="offline:hashing")
+    strings: dict[str, list[str]] = {}
+
+    def look(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and h5py.check_string_dtype(item.dtype):
+            strings[name] = item.asstr()[:].ravel().tolist()
+            assert all(text.encode("utf-8") is not None for text in strings[name])
+
+    with h5py.File(tmp_path / "f.h5") as file:
+        file.visititems(look)
+        assert all(isinstance(value, (str, bytes)) or value is not None for value in file.attrs.values())
+    paths = strings["videos/path"]
+    assert sum("\\xff" in path or "\\udcff" in path for path in paths) == 1
+    assert "猫.mp4" in paths
+    with open_store(tmp_path / "f.h5") as store:
+        assert sorted(store.paths) == sorted(["\udcff.mp4", "\udce4\udce4/b.mp4", "猫.mp4"])
+        assert store["\udcff"].segment_text == ("caf\ufffd words",)
+        assert store["猫"].segment_text == ("tést",)
+        assert [failure.path for failure in store.failures] == ["\udcfe-broken.mp4"]
+    assert run(folder, tmp_path / "f.h5", metadata=table, text="offline:hashing").progress.videos_done == 0

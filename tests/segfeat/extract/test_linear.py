@@ -17,6 +17,7 @@ import pytest
 from segfeat.decode import DECODERS
 from segfeat.failures import Failure
 from segfeat.pipeline import plan as plans
+from segfeat.pipeline import shard as shards
 from segfeat.pipeline.messages import Closed
 from segfeat.pipeline.plan import Finished, make_plan
 from segfeat.pipeline.reading import Reading
@@ -106,6 +107,7 @@ def test_reading_a_video_looks_at_its_own_files_alone(tmp_path: Path, monkeypatc
 
 def test_going_on_looks_at_every_finished_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the list of files has changed, all shards have other names, and their files are looked at one by one."""
+    monkeypatch.setattr(shards, "SHARD_VIDEOS", 200)
     monkeypatch.setattr(plans, "FeatureStore", counting := Counting())
     asked, has = Counter[str](), Finished.has
 
@@ -126,10 +128,10 @@ def test_going_on_looks_at_every_finished_file_once(tmp_path: Path, monkeypatch:
             patch.setattr(Finished, "has", ask)
             plan = make_plan([replace(known.new[0], mtime_ns=7), *known.new[1:]], known.header, folder, False)
         assert [source.path for source in plan.sources] == [known.new[0].path]
-        shards = len(list(folder.iterdir()))
+        parts = len(list(folder.iterdir()))
         assert set(asked.values()) == {1}
-        assert counting.opened == shards
-        assert calls["stat"] <= 3 * shards + 20
+        assert counting.opened == parts
+        assert calls["stat"] <= 3 * parts + 20
 
 
 class Counting:
