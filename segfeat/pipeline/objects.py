@@ -17,7 +17,7 @@ from datetime import datetime
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from segfeat.decode.side_files import side_files
 from segfeat.pipeline.sources import VIDEO_SUFFIXES, Scan, Source, apart
@@ -304,9 +304,9 @@ def _folder(url: str) -> str:
 
 
 def _name(url: str) -> str:
-    """The last part of an address, without what asks for it on the web."""
+    """The last part of an address; of one on the web in plain letters and without what asks for it."""
     parts = urlsplit(url)
-    return PurePosixPath(parts.path if parts.scheme in ("http", "https") else url).name
+    return PurePosixPath(unquote(parts.path) if parts.scheme in ("http", "https") else url).name
 
 
 def _is_video(name: str) -> bool:
