@@ -89,6 +89,7 @@ def extract(
     video_timeout_s: float = VIDEO_TIMEOUT_S,
     words: str | Sequence[str] = DEFAULT_WORDS,
     subtitle_encoding: str = "auto",
+    manifest: str | Path | None = None,
     thumbnails: bool = True,
     overwrite: bool = False,
     retry_failed: bool = False,
@@ -102,7 +103,7 @@ def extract(
     Parameters
     ----------
     paths : path or sequence of paths
-        Video files, and folders that are searched for videos.
+        Video files, and folders that are searched for videos; or addresses such as ``s3://bucket/videos``.
     out : path
         The store: one file, or a store in parts where it is a folder or a name without suffix. Finished shards are
         kept beside it, in a folder of the same name with ``.shards``, until it is done.
@@ -137,6 +138,8 @@ def extract(
         Where words come from: names in `segfeat.words.SOURCES`, separated by commas; see docs/words.md.
     subtitle_encoding : str
         Of subtitle files; ``auto`` finds it out, and refuses a file where it cannot.
+    manifest : path, optional
+        CSV or Parquet that names more addresses; see `segfeat.pipeline.objects`.
     thumbnails : bool
         Whether a small WebP of every segment is kept.
     overwrite : bool
@@ -181,6 +184,7 @@ def extract(
         unit=(unit,) if isinstance(unit, str) else tuple(unit),
         words=words,
         subtitle_encoding=subtitle_encoding,
+        manifest=manifest,
     )
     return carry_out(request, progress)
 
@@ -205,7 +209,8 @@ def carry_out(request: Request, progress: Report | None = None, engine: Engine |
             run.merge(parts, log)
         job.finish()
     root = found.root
-    gone = tuple(sorted(p for p in base.videos if not os.path.lexists(root / p))) if base is not None else ()
+    here = base.videos if base is not None and isinstance(root, Path) else ()
+    gone = tuple(sorted(p for p in here if not os.path.lexists(os.path.join(root, p))))
     with FeatureStore(out) as store:
         return ExtractSummary(
             store=out,

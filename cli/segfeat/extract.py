@@ -43,7 +43,7 @@ def _range(context: click.Context, parameter: click.Parameter, text: str | None)
 
 
 @click.command()
-@click.argument("videos", nargs=-1, type=_PATH)
+@click.argument("videos", nargs=-1, type=click.Path(path_type=str))
 @click.option(
     "-o",
     "--out",
@@ -53,6 +53,7 @@ def _range(context: click.Context, parameter: click.Parameter, text: str | None)
     help="The store to write; in parts where it is a folder or has no suffix.",
 )
 @click.option("--list", "list_file", type=_PATH, help="A file of more paths, one a line, relative to it.")
+@click.option("--manifest", type=_PATH, help="CSV or Parquet of more addresses: url and, if wanted, video_id.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Encoders of all modalities.  [default: clip]")
 @click.option("--visual", metavar="SPEC", help="open_clip:MODEL[@TAG-or-path], offline:color-texture or none.")
 @click.option("--audio", metavar="SPEC", help="torchaudio:BUNDLE[@path], offline:logmel or none.")
@@ -86,10 +87,11 @@ def _range(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option(
     "--gpus-per-actor", type=click.FloatRange(min=0), help="GPUs of a worker of the engine, or a part of one."
 )
+@click.option("--shards", metavar="URL", help="Where workers without a common disk leave their shards.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @prints
 def extract(
-    videos: tuple[Path, ...],
+    videos: tuple[str, ...],
     out: Path,
     list_file: Path | None,
     interactions: tuple[Path, ...],
@@ -103,11 +105,14 @@ def extract(
     actors: tuple[int, int] | None,
     cores_per_actor: int | None,
     gpus_per_actor: float | None,
+    shards: str | None,
     dry_run: bool,
     printer: Printer,
     **options: Any,
 ) -> int:
     """Write segment features of VIDEOS (files, or folders with all that is below them) into a store.
+
+    VIDEOS may be addresses as well, such as s3://bucket/videos: objects are fetched one at a time for each process.
 
     An existing store is added to: only new and changed files are read. After an interruption the same command goes on
     where it was. Files that cannot be read are recorded with the reason; segfeat errors STORE lists them.
@@ -119,8 +124,8 @@ def extract(
     from segfeat.pipeline.sources import read_list
 
     paths: list[str | Path] = [*videos, *(read_list(list_file) if list_file else [])]
-    if not paths:
-        raise click.UsageError("name at least one video or folder, or a --list of them")
+    if not paths and options["manifest"] is None:
+        raise click.UsageError("name at least one video or folder, or a --list or --manifest of them")
     request = Request(
         paths,
         out,
@@ -131,7 +136,12 @@ def extract(
         **options,
     )
     chosen = make_engine(
-        engine, address=address, actors=actors, cores_per_actor=cores_per_actor, gpus_per_actor=gpus_per_actor
+        engine,
+        address=address,
+        actors=actors,
+        cores_per_actor=cores_per_actor,
+        gpus_per_actor=gpus_per_actor,
+        shards=shards,
     )
     if share is not None:
         from segfeat.pipeline.share import Share, extract_share

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from segfeat.engines.base import Setup
+from segfeat.engines.depot import Depot
 from segfeat.engines.remnants import run_to_the_end
 from segfeat.engines.worker import Refused, ShardWorker
 from segfeat.pipeline.progress import Progress
@@ -41,6 +42,8 @@ class Ray:
         Fewest and most; None: as many as there is room for.
     cores_per_actor : int or None
     gpus_per_actor : float
+    shards : str or None
+        Address of a folder in object storage for workers that share no disk with the driver.
     worker : callable
         Makes the worker inside an actor.
     """
@@ -49,6 +52,7 @@ class Ray:
     actors: tuple[int, int] | None = None
     cores_per_actor: int | None = None
     gpus_per_actor: float = 0.0
+    shards: str | None = None
     worker: Worker = ShardWorker
 
     elsewhere: ClassVar[bool] = True
@@ -65,9 +69,25 @@ class Ray:
         """See `segfeat.engines.base.Engine`; reports every shard."""
         if setup.device == "auto":
             setup = replace(setup, device="cuda" if self.gpus_per_actor else "cpu")
+        left = self._known(shards, setup, folder, report)
+        if not left:
+            return
         with _cluster(self.address) as nodes:
             attempt = partial(self._attempt, setup=setup, folder=folder, report=report, nodes=nodes)
-            run_to_the_end(shards, setup, folder, attempt, report)
+            run_to_the_end(left, setup, folder, attempt, report)
+
+    def _known(
+        self, shards: Sequence[Shard], setup: Setup, folder: Path, report: Callable[[Progress], None]
+    ) -> list[Shard]:
+        """The shards that are not in the depot yet; the others are brought here."""
+        if self.shards is None:
+            return list(shards)
+        names = Depot(self.shards).names()
+        there = [shard for shard in shards if shard.name(setup.header) in names]
+        Depot(self.shards).fetch([shard.name(setup.header) for shard in there], folder)
+        for shard in there:
+            report(Progress(shards_done=1, videos_done=len(shard.sources), _bytes_done=shard.size_bytes))
+        return [shard for shard in shards if shard.name(setup.header) not in names]
 
     def _attempt(
         self,
@@ -88,7 +108,7 @@ class Ray:
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             actor,
-            fn_constructor_args=(self.worker, setup, str(folder), cores),
+            fn_constructor_args=(self.worker, setup, self.shards or str(folder), cores),
             compute=ray.data.ActorPoolStrategy(min_size=min(fewest, len(rows)), max_size=min(most, len(rows))),
             num_cpus=cores,
             num_gpus=self.gpus_per_actor or None,
@@ -109,6 +129,10 @@ class Ray:
             done = Progress.from_counts(answer["counts"])
             done.actors = len(seen)
             report(done)
+        if self.shards is not None:
+            depot = Depot(self.shards)
+            there = depot.names()
+            depot.fetch([name for shard in shards if (name := shard.name(setup.header)) in there], folder)
         return reasons
 
 

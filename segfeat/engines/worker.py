@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segfeat.engines.base import Setup
+from segfeat.engines.depot import Depot
 from segfeat.engines.local import count
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.extractor import Extractor
+from segfeat.pipeline.objects import is_url
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.shard import Shard
 from segfeat.types import EncoderSpec, Modality
@@ -34,7 +38,8 @@ class ShardWorker:
     Parameters
     ----------
     setup : Setup
-    folder : path
+    folder : path or address
+        Of a folder on a common disk, or in object storage.
     cores : int or None
         That it may keep busy.
 
@@ -46,9 +51,11 @@ class ShardWorker:
     """
 
     def __init__(self, setup: Setup, folder: str | Path, cores: int | None = None) -> None:
-        self._setup, self._folder = setup, Path(folder)
+        self._setup = setup
+        self._depot = Depot(folder) if isinstance(folder, str) and is_url(folder) else None
+        self._folder = Path(tempfile.mkdtemp(prefix="segfeat-shards-")) if self._depot else Path(folder)
         self._encoders = same_encoders(setup)
-        agree_on_precision(self._folder, precision(setup, self._encoders))
+        agree_on_precision(self._depot or self._folder, precision(setup, self._encoders))
         self._cores = cores
         self._extractor: Extractor | None = None
 
@@ -63,6 +70,9 @@ class ShardWorker:
             If the shard cannot be written.
         """
         done = Progress(shards_done=1)
+        name = shard.name(self._setup.header)
+        if self._depot is not None and self._depot.has(name):
+            return done
 
         def arrived(arrival: Arrival) -> None:
             done.add(count(arrival))
@@ -77,6 +87,9 @@ class ShardWorker:
         except BaseException:
             self.close()  # what is under way in it belongs to no shard any more
             raise
+        if self._depot is not None:
+            self._depot.put(name, self._folder / name)  # somebody else's has the same content
+            (self._folder / name).unlink()
         return done
 
     def close(self) -> None:
@@ -128,7 +141,7 @@ def precision(setup: Setup, encoders: Mapping[str, Encoder]) -> str:
     return "float32" if dtype is None else str(dtype).removeprefix("torch.")
 
 
-def agree_on_precision(folder: Path, mine: str) -> None:
+def agree_on_precision(folder: Path | Depot, mine: str) -> None:
     """Say what this worker computes in, or see that it is what the first one said.
 
     Raises
@@ -136,31 +149,34 @@ def agree_on_precision(folder: Path, mine: str) -> None:
     Refused
         If it is not; names both.
     """
-    path, host = folder / PRECISION, socket.gethostname()
-    try:
-        with path.open("x") as file:
-            json.dump({"precision": mine, "host": host}, file)
-        return
-    except FileExistsError:
-        first: dict[str, Any] = _read(path)
-    if first["precision"] != mine:
+    host = socket.gethostname()
+    said = json.dumps({"precision": mine, "host": host})
+    if isinstance(folder, Depot):
+        first = said if folder.put_text(PRECISION, said) else folder.text(PRECISION)
+    else:
+        first = _first_said(folder / PRECISION, said)
+    known: dict[str, Any] = json.loads(first)
+    if known["precision"] != mine:
         raise Refused(
-            f"the worker on {host} computes in {mine}, that on {first['host']} in {first['precision']}: features of "
+            f"the worker on {host} computes in {mine}, that on {known['host']} in {known['precision']}: features of "
             "both would not be comparable; use machines of one kind (--gpus-per-actor, --device)"
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """A small file that its writer may be about to finish."""
-    import time
-
-    for _ in range(100):
-        try:
-            content: dict[str, Any] = json.loads(path.read_text())
-            return content
-        except ValueError:
-            time.sleep(0.05)
-    raise Refused(f"{path} was never finished; remove it")
+def _first_said(path: Path, mine: str) -> str:
+    """What the first worker has written into a file, which appears complete or not at all."""
+    own = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
+    own.write_text(mine)
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        if not path.exists():
+            os.replace(own, path)
+    finally:
+        own.unlink(missing_ok=True)
+    return path.read_text()
 
 
 def _identity(spec: EncoderSpec) -> EncoderSpec:

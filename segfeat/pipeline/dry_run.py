@@ -79,6 +79,8 @@ def preview(request: Request, progress: Callable[[Progress], None] | None = None
         As `segfeat.extract` does.
     """
     known = request.prepare()
+    if isinstance(known.found.root, str):
+        raise ValueError(f"{known.found.root}: a dry run opens every video, and would have to fetch them all")
     sources = make_plan(known.new, known.header, job_folder(known.out), known.titled).sources
     counts = Progress.of(sources, videos_before=len(known.found.sources) - len(sources))
     shares = shares_for(known.encoders, request.device, request.workers)

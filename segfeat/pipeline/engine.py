@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.cores import Shares, available_cores, share_cores
 from segfeat.pipeline.encoding import Encoding
+from segfeat.pipeline.fetching import fetching
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
 from segfeat.pipeline.settings import Settings
@@ -35,9 +36,8 @@ def machinery(
     shares = shares_for(encoders, device, workers)
     with (
         torch_threads(shares.threads_per_batch),
-        ReaderPool(
-            reading_task(settings, encoders, device), sources, shares.workers, video_timeout_s, shares.cores
-        ) as pool,
+        fetching(reading_task(settings, encoders, device), sources) as task,
+        ReaderPool(task, sources, shares.workers, video_timeout_s, shares.cores) as pool,
         Encoding(shares.encoding_threads, thread_preparer(device, shares), pool.core) as encoding,
     ):
         yield iter(pool), encoding

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.encoding import Encoding
 from segfeat.pipeline.engine import reading_task, shares_for, thread_preparer, torch_threads
+from segfeat.pipeline.fetching import fetching
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.shard import Shard, write_shard
@@ -50,7 +51,7 @@ class Extractor:
         shares = shares_for(encoders, device, workers, cores)
         with ExitStack() as stack:
             stack.enter_context(torch_threads(shares.threads_per_batch))
-            task = reading_task(settings, encoders, device)
+            task = stack.enter_context(fetching(reading_task(settings, encoders, device)))
             self._pool = stack.enter_context(
                 ReaderPool(task, (), shares.workers, video_timeout_s, shares.cores, lasting=True)
             )

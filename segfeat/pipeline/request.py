@@ -11,6 +11,7 @@ from segfeat.decode.subtitles import AUTO
 from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
 from segfeat.interactions import Interactions, read_interactions
 from segfeat.log_check import LogCheck, check_log, parse_units
+from segfeat.pipeline.objects import find_objects, is_url
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Scan, Source, common_root, scan
@@ -51,12 +52,24 @@ class Request:
     video_timeout_s: float = VIDEO_TIMEOUT_S
     words: str | Sequence[str] = DEFAULT_WORDS
     subtitle_encoding: str = AUTO
+    manifest: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers must be at least 1, not {self.workers}")
         if not self.video_timeout_s > 0:
             raise ValueError(f"the video timeout must be a positive number of seconds, not {self.video_timeout_s}")
+
+    def _find(self, given: Sequence[str | Path], store: Path | None) -> Scan:
+        """The sources; ``store`` is the one that is added to."""
+        root, taken = _known(store) if store is not None else ("", {})
+        if self.manifest is not None or any(is_url(path) for path in given):
+            return find_objects([str(path) for path in given], self.manifest, self.id_from, root, taken)
+        # What is named and not there is a failure like others, unless nothing is there.
+        scanned = common_root([path for path in given if os.path.lexists(path)] or given)
+        # A store keeps its root as long as that folder exists.
+        kept = Path(root) if root and Path(root).is_dir() else scanned
+        return scan(given, kept, self.id_from, taken)
 
     def prepare(self) -> Prepared:
         """Look at files, metadata, log, weights and the store, in this order; decode nothing.
@@ -84,10 +97,7 @@ class Request:
         if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
             raise ValueError(f"{out} is a folder of other things; name a file, or a folder of its own, for the store")
         adding = (out.is_file() or (out / MANIFEST).exists()) and not self.overwrite
-        # What is named and not there is a failure like others, unless nothing is there.
-        root = common_root([path for path in given if os.path.lexists(path)] or given)
-        root, taken = _known(out, root) if adding else (root, {})
-        found = scan(given, root, self.id_from, taken)
+        found = self._find(given, out if adding else None)
         sources = list(found.sources)
         left_out: list[str] = []
         if self.metadata is not None:
@@ -175,12 +185,10 @@ def _load(specs: Mapping[Modality, str], device: str) -> dict[str, Encoder]:
     return {modality: encoder for modality, encoder in loaded.items() if encoder is not None}
 
 
-def _known(store: Path, scanned: Path) -> tuple[Path, dict[str, str]]:
-    """What paths are relative to (a store keeps its root as long as that folder exists), and the path of every id."""
+def _known(store: Path) -> tuple[str, dict[str, str]]:
+    """What a store's paths are relative to, and the path of every id."""
     with FeatureStore(store) as opened:
-        kept = Path(opened.root)
-        taken = dict(zip(opened.video_ids, opened.paths, strict=True))
-    return kept if opened.root and kept.is_dir() else scanned, taken
+        return opened.root, dict(zip(opened.video_ids, opened.paths, strict=True))
 
 
 def _finished(path: Path, header: StoreHeader) -> Finished:

@@ -36,6 +36,11 @@ class Shard:
 
     sources: tuple[Source, ...]
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(source.size_bytes for source in self.sources)
+
     def name(self, header: StoreHeader) -> str:
         """File name: a hash of what decides the content."""
         members = [

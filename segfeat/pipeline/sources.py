@@ -61,9 +61,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found: sources by path, folders that could not be listed with the reason, and files left alone."""
+    """What was found: sources by path, folders that could not be listed with the reason, and files left alone.
 
-    root: Path
+    The root is an address where the sources are objects elsewhere.
+    """
+
+    root: Path | str
     sources: tuple[Source, ...]
     unlisted: Mapping[str, str] = field(default_factory=dict)
     ignored: int = 0
@@ -130,12 +133,21 @@ def scan(
         beside = side_files(names, {*filter(_is_video, names), *chosen})
         found.update((os.path.join(folder, name), beside.get(name, ())) for name in chosen)
     sources = [_source(file, os.path.relpath(file, root), id_from, beside) for file, beside in found.items()]
-    sources.sort(key=lambda s: s.path)
-    sources = _apart(sources, taken or {})
-    if not taken and sources and all(source.clash for source in sources):
-        first = sources[0]
-        raise ValueError(f"no video has an id of its own: {first.path} {first.clash}")
-    return Scan(root, tuple(sources), unlisted, ignored)
+    return Scan(root, apart(sources, taken or {}), unlisted, ignored)
+
+
+def apart(sources: Sequence[Source], taken: Mapping[str, str]) -> tuple[Source, ...]:
+    """The sources by their paths; those that share an id, with one another or with a video of a store, say so.
+
+    Raises
+    ------
+    ValueError
+        If there is no store yet, and each source would get the id of another one; the message names two.
+    """
+    found = _apart(sorted(sources, key=lambda s: s.path), taken)
+    if not taken and found and all(source.clash for source in found):
+        raise ValueError(f"no video has an id of its own: {found[0].path} {found[0].clash}")
+    return tuple(found)
 
 
 def _apart(sources: Sequence[Source], taken: Mapping[str, str]) -> list[Source]:

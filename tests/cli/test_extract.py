@@ -191,6 +191,12 @@ def test_all_options_reach_the_store(cli: Cli, folder: Path, film: Path) -> None
         ((".", *LIGHT, "--interactions", "absent.csv"), 1, "error: absent.csv: no such log file"),
         ((".", *LIGHT, "--segment-seconds", "-1"), 1, "error: segment length must be a positive number"),
         ((".", *LIGHT, "-o", "no/where.h5"), 1, "no: no such folder"),
+        ((".", *LIGHT, "--engine", "spark"), 2, "'spark' is not one of 'local', 'ray'"),
+        ((".", *LIGHT, "--address", "auto"), 1, "the engine local takes no address"),
+        ((".", *LIGHT, "--engine", "ray", "--actors", "many"), 2, "written as 2:8, not 'many'"),
+        ((".", *LIGHT, "--engine", "ray", "--actors", "4:2"), 1, "actors 4:2: needed are MIN:MAX"),
+        ((".", "memory://nothing", *LIGHT), 1, "files of this machine and addresses cannot be extracted together"),
+        (("--manifest", "no.csv", *LIGHT), 1, "no.csv: no such manifest file"),
     ],
 )
 def test_what_is_wrong_is_one_clear_line(

@@ -30,3 +30,13 @@ class Mourned(ShardWorker):
         (Path(self._folder) / f"{os.getpid()}.pid").touch()
         time.sleep(1.0)
         return super().extract(shard)
+
+
+class Pausing(ShardWorker):
+    """Leaves its process id in the folder that the environment names, and takes its time."""
+
+    def extract(self, shard: Shard) -> Progress:
+        """See `ShardWorker.extract`."""
+        (Path(os.environ["SEGFEAT_TEST_PIDS"]) / str(os.getpid())).touch()
+        time.sleep(1.0)
+        return super().extract(shard)
