@@ -55,16 +55,6 @@ def causal_statistics(data: Dataset) -> Float64:
     )
 
 
-def shrunken_means(data: Dataset, mean: Float64, prior_views: float) -> Float64:
-    """(V, 4) means of the outcomes over each view's history, with ``mean`` counted as so many views more."""
-    values = outcomes(data.past)
-    known = ~np.isnan(values)
-    sums, counts = _prefix(np.where(known, values, 0.0)), _prefix(known.astype(np.float64))
-    start, end = data.history.T
-    shrunken: Float64 = (sums[end] - sums[start] + prior_views * mean) / (counts[end] - counts[start] + prior_views)
-    return shrunken
-
-
 def _prefix(values: Float64) -> Float64:
     return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import skops.io
@@ -23,7 +23,7 @@ from segmodel.data.views import MAX_SEGMENTS, Views, ragged
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.evaluation.metrics import exit_nll
 from segmodel.models.base import Arrays, FitRun, SegmentModel, named_arrays
-from segmodel.models.gbdt.history import OUTCOMES, causal_statistics, outcomes, shrunken_means
+from segmodel.models.gbdt.history import OUTCOMES, causal_statistics, outcomes
 from segmodel.models.hazard.effects import EffectLearner, Effects, TraitColumns
 from segmodel.models.hazard.rates import base_hazard, leaving_rates
 from segmodel.models.hazard.reached import Reached
@@ -42,7 +42,7 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 class GbdtConfig:
     """Settings of the boosted hazard."""
 
-    before: ClassVar[Mapping[str, Any]] = {"averages_of_history": False}
+    before: ClassVar[Mapping[str, Any]] = {"unknown_user_share": 0.0, "unknown_video_share": 0.0}
     search: ClassVar[Search] = {"learning_rate": (0.05, 0.1), "leaves": (8, 16), "trees": (150, 300), "l2": (5.0, 50.0)}
 
     max_segments: int = MAX_SEGMENTS
@@ -57,12 +57,13 @@ class GbdtConfig:
     """Boosters whose hazards are averaged; they differ in seed and folds."""
     user_prior_views: float = 10.0
     video_prior_views: float = 3.0
-    averages_of_history: bool = True
-    """Smoothed means of the user come from their earlier views, in training as in prediction.
+    unknown_user_share: float = 0.5
+    """Share of the users for whom a booster's training hides their means, which are then missing, as for new users.
 
-    Otherwise from all training views of the user but some at random, of which a user without training views has none:
-    trees that trust them are led astray there.
+    Trees that never miss them trust them, and are led astray where they know nothing; 0 gives new users everybody's.
     """
+    unknown_video_share: float = 0.2
+    """The same for videos: those that are rare by themselves are no sample of the new ones."""
     video_attributes: bool = True
     user_attributes: bool = True
     context: bool = True
@@ -109,15 +110,16 @@ class GbdtHazard(SegmentModel):
         self.effects = self._learn_effects(train, fold_of)
         groups = self._groups(views)
         values = outcomes(views)
-        self.statistics = [self._encode(values, codes, n, prior) for codes, n, prior in groups]
+        self.statistics = [group.encode(values) for group in groups]
         history = self._view_features(train, fold_of)
         self.boosters = []
         reached = np.minimum(views.exit + 1, views.segments)
         view, segment = ragged(reached)
         label = (views.exit[view] == segment) & ~views.completed[view]
         for member in range(self.config.members):
-            fold = np.random.default_rng([run.seed, member]).integers(0, _FOLDS, len(views))
-            encoded = np.concatenate([self._out_of_fold(values, fold, *group) for group in groups[self._own :]], axis=1)
+            generator = np.random.default_rng([run.seed, member])
+            fold = generator.integers(0, _FOLDS, len(views))
+            encoded = np.concatenate([group.out_of_fold(values, generator, fold) for group in groups], axis=1)
             rows = np.concatenate([_segment_features(views, view, segment), history[view], encoded[view]], axis=1)
             self.boosters.append(self._boost(rows, label, seed=run.seed * 1009 + member))
             run.report({"epoch": member})
@@ -125,8 +127,8 @@ class GbdtHazard(SegmentModel):
     def predict(self, data: Dataset) -> SkipPrediction:
         views = data.views
         history = self._view_features(data, np.full(len(views), self.config.folds))
-        tables = list(zip(self.statistics, self._groups(views), strict=True))[self._own :]
-        encoded = np.concatenate([table[codes] for table, (codes, _, _) in tables], axis=1)
+        found = zip(self.statistics, self._groups(views), strict=True)
+        encoded = np.concatenate([table[group.codes] for table, group in found], axis=1)
         view, segment = ragged(views.segments)
         rows = np.concatenate([_segment_features(views, view, segment), history[view], encoded[view]], axis=1)
         hazard = np.zeros((len(views), self.config.max_segments))
@@ -168,10 +170,8 @@ class GbdtHazard(SegmentModel):
 
         Effects of categories are those without the given fold (V,) of users.
         """
-        c, views = self.config, data.views
+        views = data.views
         columns = [_own_features(data)]
-        if c.averages_of_history:
-            columns.append(shrunken_means(data, self.statistics[0][0], c.user_prior_views))
         if self.traits.names:
             traits = TraitColumns.of(self.effects, self.traits, views, data.store, fold, self._video(views))
             columns.append(traits.columns)
@@ -192,19 +192,12 @@ class GbdtHazard(SegmentModel):
         # The library cannot bin a column of which nothing is known; a constant tells the trees as little.
         return booster.fit(np.where(np.isnan(rows).all(axis=0), 0.0, rows), label)
 
-    def _groups(self, views: Views) -> list[tuple[np.ndarray, int, float]]:
-        """Codes of user and video, how many there are, and the weight of the overall mean in theirs."""
+    def _groups(self, views: Views) -> list[_Group]:
         c = self.config
-        users, count = self._user(views), len(self.users)
-        if c.averages_of_history:
-            # One code for all gives the means that those of histories are shrunken to.
-            users, count = np.zeros(len(views), np.int64), 1
-        return [(users, count, c.user_prior_views), (self._video(views), len(self.videos), c.video_prior_views)]
-
-    @property
-    def _own(self) -> int:
-        """The first of the groups whose statistics are columns of their own."""
-        return int(self.config.averages_of_history)
+        return [
+            _Group(self._user(views), len(self.users), c.user_prior_views, c.unknown_user_share),
+            _Group(self._video(views), len(self.videos), c.video_prior_views, c.unknown_video_share),
+        ]
 
     def _user(self, views: Views) -> Int64:
         return self.users.table_codes(views.user_ids)[views.user]
@@ -212,23 +205,49 @@ class GbdtHazard(SegmentModel):
     def _video(self, views: Views) -> Int64:
         return self.videos.table_codes(views.video_ids)[views.video]
 
-    @staticmethod
-    def _encode(values: Float64, codes: np.ndarray, count: int, prior: float) -> Float64:
-        """Smoothed mean of every outcome per code, (count, 4); the overall mean where a code has no views."""
-        table = np.zeros((count, len(OUTCOMES)))
+
+class _Group(NamedTuple):
+    """What means are taken by.
+
+    Attributes
+    ----------
+    codes : int64 (V,)
+        Of users or videos.
+    size : int
+        How many codes there are.
+    prior_views : float
+        Weight of the overall mean.
+    unknown_share : float
+        Of codes that training hides; above 0, what is unknown is missing.
+    """
+
+    codes: Int64
+    size: int
+    prior_views: float
+    unknown_share: float
+
+    def encode(self, values: Float64, rows: np.ndarray | slice = slice(None)) -> Float64:
+        """Smoothed mean of every outcome per code over some rows, (size, 4), or what is unknown."""
+        table = np.zeros((self.size, len(OUTCOMES)))
+        values, codes = values[rows], self.codes[rows]
         for k, column in enumerate(values.T):
             known = ~np.isnan(column)
             mean = column[known].mean() if known.any() else 0.0
-            total = np.bincount(codes[known], column[known], count)
-            table[:, k] = (total + prior * mean) / (np.bincount(codes[known], minlength=count) + prior)
+            total = np.bincount(codes[known], column[known], self.size)
+            views = np.bincount(codes[known], minlength=self.size)
+            table[:, k] = (total + self.prior_views * mean) / (views + self.prior_views)
+        if self.unknown_share:
+            table[np.bincount(codes, minlength=self.size) == 0] = np.nan
         return table
 
-    def _out_of_fold(self, values: Float64, fold: np.ndarray, codes: np.ndarray, count: int, prior: float) -> Float64:
+    def out_of_fold(self, values: Float64, generator: np.random.Generator, fold: Int64) -> Float64:
         """Each view's encoding from the views of the other folds, so that no view sees its own outcome."""
         encoded = np.zeros_like(values)
         for k in range(_FOLDS):
             inside = fold == k
-            encoded[inside] = self._encode(values[~inside], codes[~inside], count, prior)[codes[inside]]
+            encoded[inside] = self.encode(values, ~inside)[self.codes[inside]]
+        if self.unknown_share:
+            encoded[(generator.random(self.size) < self.unknown_share)[self.codes]] = np.nan
         return encoded
 
 

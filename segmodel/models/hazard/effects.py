@@ -250,19 +250,33 @@ class EffectLearner:
     def _stack(
         self, reached: Reached, shift: Float64, columns: list[tuple[Float64, np.ndarray]]
     ) -> list[tuple[Float64, Float64]]:
-        """Weight (3,) and centre over views (3,) of each column: a logistic regression by place."""
+        """Weight (3,), none negative, and centre over views (3,) of each column: a logistic regression by place."""
         if not columns:
             return []
         centres = [values[known].mean(axis=0) if known.any() else np.zeros(PLACES) for values, known in columns]
         x = np.stack([(v - c) * k[:, None] for (v, k), c in zip(columns, centres, strict=True)], axis=2)
         weights = np.zeros((PLACES, len(columns)))
-        ridge = _WEIGHT_PRECISION * np.eye(len(columns))
+        believed = np.ones(weights.shape, dtype=bool)
         for _ in range(_NEWTON_STEPS):
             sums = reached.surprise(shift + np.einsum("vpa,pa->vp", x, weights))
             for p in range(PLACES):
                 pull = x[:, p].T @ sums[:, p] - _WEIGHT_PRECISION * weights[p]
-                weights[p] += np.linalg.solve((x[:, p].T * sums[:, PLACES + p]) @ x[:, p] + ridge, pull)
+                curvature = (x[:, p].T * sums[:, PLACES + p]) @ x[:, p] + _WEIGHT_PRECISION * np.eye(len(columns))
+                weights[p] = _positive(curvature, curvature @ weights[p] + pull, believed[p])
         return [(weights[:, i], centre) for i, centre in enumerate(centres)]
+
+
+def _positive(curvature: Float64, target: Float64, believed: Bool) -> Float64:
+    """Weights w >= 0 with curvature · w = target, without the columns whose weight would be negative.
+
+    A column that says nothing gets one: without a video, its category looks a little more like the opposite of it.
+    """
+    while True:
+        found = np.zeros(len(target))
+        found[believed] = np.linalg.solve(curvature[np.ix_(believed, believed)], target[believed])
+        if (found >= 0).all():
+            return found
+        believed[found.argmin()] = False
 
 
 def _added(cell: Int64, values: Float64, cells: int) -> Float64:

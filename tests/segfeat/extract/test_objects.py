@@ -80,7 +80,10 @@ def test_a_manifest_names_objects_and_their_ids(bucket: str, tmp_path: Path) -> 
         ("link\ns3://b/a.mp4\n", r"m\.csv: missing column url; found link"),
         ("url\na.mp4\n", r"m\.csv: 'a\.mp4' is no address such as s3://"),
         ("url,video_id\n,1\n", "the manifest names no video"),
-        (f"url,video_id\n{bucket}/loud.mp4,1\n{bucket}/said.mp4,1\n", "no video has an id of its own: loud.mp4 would be video '1', and so would said.mp4"),
+        (
+            f"url,video_id\n{bucket}/loud.mp4,1\n{bucket}/said.mp4,1\n",
+            "no video has an id of its own: loud.mp4 would be video '1', and so would said.mp4",
+        ),
     ):
         (tmp_path / "m.csv").write_text(content)
         with pytest.raises(ValueError, match=message):
