@@ -13,7 +13,7 @@ from segfeat.interactions import Interactions, read_interactions
 from segfeat.log_check import LogCheck, check_log, parse_units
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
-from segfeat.pipeline.sources import Scan, Source, common_root, scan
+from segfeat.pipeline.sources import Scan, Source, common_root, scan, shared_folder
 from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
 from segfeat.store.manifest import NAME as MANIFEST
@@ -85,8 +85,8 @@ class Request:
             raise ValueError(f"{out} is a folder of other things; name a file, or a folder of its own, for the store")
         adding = (out.is_file() or (out / MANIFEST).exists()) and not self.overwrite
         # What is named and not there is a failure like others, unless nothing is there.
-        root = common_root([path for path in given if os.path.lexists(path)] or given)
-        root, taken = _known(out, root) if adding else (root, {})
+        common_root([path for path in given if os.path.lexists(path)] or given)
+        root, taken = _known(out, shared_folder(given)) if adding else (shared_folder(given), {})
         found = scan(given, root, self.id_from, taken)
         sources = list(found.sources)
         left_out: list[str] = []
@@ -183,8 +183,8 @@ def _known(store: Path, scanned: Path) -> tuple[Path, dict[str, str]]:
     return kept if opened.root and kept.is_dir() else scanned, taken
 
 
-def _finished(path: Path, header: StoreHeader) -> Finished:
-    """What the store knows already.
+def _finished(path: Path, header: StoreHeader) -> Finished | None:
+    """What the store knows already; None for one without a video that was made with other settings, which is no loss.
 
     Raises
     ------
@@ -193,6 +193,8 @@ def _finished(path: Path, header: StoreHeader) -> Finished:
     """
     with FeatureStore(path) as store:
         if lines := store.header.differences(header):
+            if not len(store) and store.interactions is None:
+                return None
             raise ValueError(
                 f"{path} was made with other settings (its own against yours): {'; '.join(lines)}; write another "
                 "store, or start this one anew with --overwrite"
