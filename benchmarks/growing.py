@@ -47,7 +47,8 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
 
     log = read_table(given.log, "log")
-    day = (log.time_ms - log.time_ms.min()) // DAY_MS
+    time_ms = log.time_ms.astype("int64")
+    day = (time_ms - time_ms.min()) // DAY_MS
     files = {}
     for number in sorted(set(day.clip(lower=given.days - 1))):
         files[number] = given.out / f"day-{number}.csv"

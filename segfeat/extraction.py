@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -197,6 +198,7 @@ def carry_out(request: Request, progress: Report | None = None, engine: Engine |
     out, found, base = known.out, known.found, known.base
     with Job(out, known.header, _content_hash(out) if request.overwrite else None) as job:
         plan = make_plan(known.new, known.header, job.folder, known.titled)
+        read = {source.path for source in plan.sources}
         counts = Progress.of(plan.sources, videos_before=len(found.sources) - len(plan.sources))
         run = ExtractionRun(job.folder, known, counts, progress or (lambda _: None))
         if plan.todo:
@@ -212,6 +214,8 @@ def carry_out(request: Request, progress: Report | None = None, engine: Engine |
     here = base.videos if base is not None and isinstance(root, Path) else ()
     gone = tuple(sorted(p for p in here if not os.path.lexists(os.path.join(root, p))))
     with FeatureStore(out) as store:
+        # Some failures show only when a shard is put together.
+        counts.failures = Counter(failure.code for failure in store.failures if failure.path in read)
         return ExtractSummary(
             store=out,
             videos=len(store),

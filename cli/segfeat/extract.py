@@ -166,6 +166,8 @@ def extract(
     failed = sum(summary.progress.failures.values())
     if summary.videos == 0:
         printer.warn(f"error: no video could be read; segfeat errors {summary.store} says why")
+        for failure in [failure for failure in summary.failures if failure.code == "id_clash"][:1]:
+            printer.warn(f"error: {failure.message}")
         return FAILED
     wrong = failed or summary.left_out or summary.unlisted
     return PARTLY_FAILED if strict and wrong else FINISHED

@@ -60,18 +60,8 @@ class Reading:
 
     def __call__(self, source: Source) -> Iterator[Message]:
         """Messages about one source; what goes wrong with the file is a message, not an exception."""
-        if source.clash:
-            yield Failed("id_clash", f"{source.path}: {source.clash}")
-            return
-        try:
-            os.stat(source.file)
-        except (FileNotFoundError, NotADirectoryError):
-            yield Failed(
-                "not_found", f"{source.path}: {'vanished before it was read' if source.there else 'no such file'}"
-            )
-            return
-        except OSError as error:
-            yield Failed("unreadable", f"{source.path}: {error.strerror}")
+        if (refused := _refused(source)) is not None:
+            yield refused
             return
         try:
             reader = open_video(source.file, self.settings.decoder, source.pictures_only)
@@ -171,8 +161,8 @@ class Probing:
 
     def __call__(self, source: Source) -> Iterator[Message]:
         """Opened and Closed, or Failed."""
-        if source.clash:
-            yield Failed("id_clash", f"{source.path}: {source.clash}")
+        if (refused := _refused(source)) is not None:
+            yield refused
             return
         try:
             reader = open_video(source.file, self.settings.decoder, source.pictures_only)
@@ -183,6 +173,21 @@ class Probing:
         yield Opened(info.duration_s, segment_spans(info.duration_s, self.settings.segment_s), reader.name)
         yield Closed(tuple(reader.problems))
         reader.close()
+
+
+def _refused(source: Source) -> Failed | None:
+    """Why a file need not even be opened; None where it must be."""
+    if source.clash:
+        return Failed("id_clash", f"{source.path}: {source.clash}")
+    try:
+        os.stat(source.file)
+    except (FileNotFoundError, NotADirectoryError):
+        return Failed(
+            "not_found", f"{source.path}: {'vanished before it was read' if source.there else 'no such file'}"
+        )
+    except OSError as error:
+        return Failed("unreadable", f"{source.path}: {error.strerror}")
+    return None
 
 
 def _stacked(frames: list[Frame]) -> tuple[UInt8, Float64]:

@@ -14,7 +14,7 @@ from segfeat.log_check import LogCheck, check_log, parse_units
 from segfeat.pipeline.objects import find_objects, is_url
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
-from segfeat.pipeline.sources import Scan, Source, common_root, scan
+from segfeat.pipeline.sources import Scan, Source, common_root, scan, shared_folder
 from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
 from segfeat.store.manifest import NAME as MANIFEST
@@ -66,9 +66,9 @@ class Request:
         if self.manifest is not None or any(is_url(path) for path in given):
             return find_objects([str(path) for path in given], self.manifest, self.id_from, root, taken)
         # What is named and not there is a failure like others, unless nothing is there.
-        scanned = common_root([path for path in given if os.path.lexists(path)] or given)
+        common_root([path for path in given if os.path.lexists(path)] or given)
         # A store keeps its root as long as that folder exists.
-        kept = Path(root) if root and Path(root).is_dir() else scanned
+        kept = Path(root) if root and Path(root).is_dir() else shared_folder(given)
         return scan(given, kept, self.id_from, taken)
 
     def prepare(self) -> Prepared:
@@ -191,8 +191,8 @@ def _known(store: Path) -> tuple[str, dict[str, str]]:
         return opened.root, dict(zip(opened.video_ids, opened.paths, strict=True))
 
 
-def _finished(path: Path, header: StoreHeader) -> Finished:
-    """What the store knows already.
+def _finished(path: Path, header: StoreHeader) -> Finished | None:
+    """What the store knows already; None for one without a video that was made with other settings, which is no loss.
 
     Raises
     ------
@@ -201,6 +201,8 @@ def _finished(path: Path, header: StoreHeader) -> Finished:
     """
     with FeatureStore(path) as store:
         if lines := store.header.differences(header):
+            if not len(store) and store.interactions is None:
+                return None
             raise ValueError(
                 f"{path} was made with other settings (its own against yours): {'; '.join(lines)}; write another "
                 "store, or start this one anew with --overwrite"

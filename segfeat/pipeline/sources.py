@@ -86,6 +86,11 @@ def common_root(paths: Sequence[str | Path]) -> Path:
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise ValueError(f"{missing[0]}: no such file or folder{more}")
+    return shared_folder(paths)
+
+
+def shared_folder(paths: Sequence[str | Path]) -> Path:
+    """What `common_root` gives, whether or not everything that is named is there."""
     folders = {os.path.abspath(p) if os.path.isdir(p) else os.path.dirname(os.path.abspath(p)) for p in paths}
     return Path(os.path.commonpath(folders))
 
@@ -146,7 +151,7 @@ def apart(sources: Sequence[Source], taken: Mapping[str, str]) -> tuple[Source, 
     """
     found = _apart(sorted(sources, key=lambda s: s.path), taken)
     if not taken and found and all(source.clash for source in found):
-        raise ValueError(f"no video has an id of its own: {found[0].path} {found[0].clash}")
+        raise ValueError(found[0].clash)
     return tuple(found)
 
 
@@ -158,20 +163,17 @@ def _apart(sources: Sequence[Source], taken: Mapping[str, str]) -> list[Source]:
             owners.setdefault(source.video_id, []).append(source.path)
     for video_id, path in taken.items():
         if video_id in owners and path not in owners[video_id]:
-            owners[video_id].append(path)
-    clashes = {video_id: paths for video_id, paths in owners.items() if len(paths) > 1}
-    return [
-        replace(source, clash=_clash(source, clashes[source.video_id]))
-        if source.there and source.video_id in clashes
-        else source
-        for source in sources
-    ]
+            owners[video_id].insert(0, path)
+    clashes = {video_id: _clash(video_id, paths) for video_id, paths in owners.items() if len(paths) > 1}
+    return [replace(source, clash=clashes.get(source.video_id, "") if source.there else "") for source in sources]
 
 
-def _clash(source: Source, paths: Sequence[str]) -> str:
-    other = paths[0] if paths[0] != source.path else paths[1]
-    more = f" and {len(paths) - 2:,} more" if len(paths) > 2 else ""
-    return f"would be video {source.video_id!r}, and so would {other}{more}; use --id path to name videos by their path"
+def _clash(video_id: str, paths: Sequence[str]) -> str:
+    if len(paths) == 2:
+        named = f"two files would both be video {video_id!r}: {paths[0]} and {paths[1]}"
+    else:
+        named = f"{len(paths):,} files would all be video {video_id!r}, such as {paths[0]} and {paths[1]}"
+    return f"{named}; use --id path to name videos by their path"
 
 
 def read_list(path: str | Path) -> list[str]:

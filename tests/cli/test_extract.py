@@ -93,7 +93,7 @@ def test_bad_entries_are_named_and_counted(cli: Cli, folder: Path, film: Path) -
     assert answer.code == 0
     assert "failed     3 files: 2 id_clash, 1 not_found" in answer.out
     assert (
-        "left out   my videos/100/IMG_1.mp4: would be video 'IMG_1', and so would my videos/101/IMG_1.mp4; "
+        "two files would both be video 'IMG_1': my videos/100/IMG_1.mp4 and my videos/101/IMG_1.mp4; "
         "use --id path" in answer.out
     )
     for line in (

@@ -44,7 +44,7 @@ def test_a_path_that_vanishes_later_keeps_its_features(copies: Copies, tmp_path:
 def test_nothing_left_is_an_error(tmp_path: Path, run: Run, copies: Copies) -> None:
     with pytest.raises(ValueError, match=r"gone.mp4: no such file or folder \(and 1 more\)"):
         run([tmp_path / "gone.mp4", tmp_path / "lost.mp4"], tmp_path / "f.h5")
-    with pytest.raises(ValueError, match=r"one/a.mp4 would be video 'a', and so would two/a.mp4; use --id path"):
+    with pytest.raises(ValueError, match=r"'a': one/a.mp4 and two/a.mp4; use --id path"):
         run(copies("one/a.mp4", "two/a.mp4"), tmp_path / "f.h5")
     assert not (tmp_path / "f.h5").exists()
 

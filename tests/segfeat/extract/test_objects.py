@@ -82,7 +82,7 @@ def test_a_manifest_names_objects_and_their_ids(bucket: str, tmp_path: Path) -> 
         ("url,video_id\n,1\n", "the manifest names no video"),
         (
             f"url,video_id\n{bucket}/loud.mp4,1\n{bucket}/said.mp4,1\n",
-            "no video has an id of its own: loud.mp4 would be video '1', and so would said.mp4",
+            r"two files would both be video '1': loud\.mp4 and said\.mp4",
         ),
     ):
         (tmp_path / "m.csv").write_text(content)

@@ -25,7 +25,7 @@ Place = Callable[..., Path]
 
 OPTIONS: dict[str, Any] = {
     "preset": "offline", "audio": "offline:logmel", "text": "offline:hashing", "segment_s": 1.0,
-    "video_timeout_s": 2.0, "workers": 2,
+    "video_timeout_s": 5.0, "workers": 2,
 }  # fmt: skip
 
 
@@ -58,8 +58,8 @@ def expect_pictures(store: Any, name: str) -> None:
 
 
 REASONS = {
-    "crash": "killed by SIGSEGV: something broke", "leave": "status 7", "hang": "no progress in 2 s",
-    "hold": "no progress in 2 s",
+    "crash": "killed by SIGSEGV: something broke", "leave": "status 7", "hang": "no progress in 5 s",
+    "hold": "no progress in 5 s",
 }  # fmt: skip
 
 

@@ -58,9 +58,7 @@ def test_what_is_named_twice_is_there_once(tmp_path: Path, monkeypatch: pytest.M
 
 def test_nothing_but_clashes_is_an_error_that_names_both_files_and_the_way_out(tmp_path: Path) -> None:
     put(tmp_path, "one/clip.mp4", "two/clip.mov")
-    with pytest.raises(
-        ValueError, match=r"one/clip.mp4 would be video 'clip', and so would two/clip.mov; use --id path"
-    ):
+    with pytest.raises(ValueError, match=r"'clip': one/clip.mp4 and two/clip.mov; use --id path"):
         found([tmp_path])
     assert found([tmp_path], "path") == [("one/clip.mp4",) * 2, ("two/clip.mov",) * 2]
 
@@ -68,10 +66,11 @@ def test_nothing_but_clashes_is_an_error_that_names_both_files_and_the_way_out(t
 def test_a_clash_leaves_out_all_its_files(tmp_path: Path) -> None:
     put(tmp_path, "100/IMG_1.mp4", "101/IMG_1.mov", "102/IMG_1.mp4", "other.mp4", "100/IMG_2.mp4", "101/IMG_2.mp4")
     clashes = {s.path: s.clash for s in scan([tmp_path], tmp_path).sources}
-    assert {path: clash.split(" and so would ")[-1].split(";")[0] for path, clash in clashes.items()} == {
-        "100/IMG_1.mp4": "101/IMG_1.mov and 1 more", "101/IMG_1.mov": "100/IMG_1.mp4 and 1 more",
-        "102/IMG_1.mp4": "100/IMG_1.mp4 and 1 more", "100/IMG_2.mp4": "101/IMG_2.mp4",
-        "101/IMG_2.mp4": "100/IMG_2.mp4", "other.mp4": "",
+    three = "3 files would all be video 'IMG_1', such as 100/IMG_1.mp4 and 101/IMG_1.mov"
+    two = "two files would both be video 'IMG_2': 100/IMG_2.mp4 and 101/IMG_2.mp4"
+    assert {path: clash.partition(";")[0] for path, clash in clashes.items()} == {
+        "100/IMG_1.mp4": three, "101/IMG_1.mov": three, "102/IMG_1.mp4": three, "100/IMG_2.mp4": two,
+        "101/IMG_2.mp4": two, "other.mp4": "",
     }  # fmt: skip
     assert all(clash.endswith("use --id path to name videos by their path") for clash in clashes.values() if clash)
     assert not any(s.clash for s in scan([tmp_path], tmp_path, "path").sources)
@@ -88,7 +87,7 @@ def test_ids_of_a_store_count_too(tmp_path: Path) -> None:
     [own] = scan([tmp_path], tmp_path, "stem", {"clip": "clip.mp4", "other": "x.mp4"}).sources
     assert not own.clash
     [taken] = scan([tmp_path], tmp_path, "stem", {"clip": "old/clip.avi"}).sources
-    assert taken.clash.startswith("would be video 'clip', and so would old/clip.avi;")
+    assert taken.clash.startswith("two files would both be video 'clip': old/clip.avi and clip.mp4;")
 
 
 def test_a_folder_with_the_name_of_a_video_and_none_inside_is_reported(tmp_path: Path) -> None:
