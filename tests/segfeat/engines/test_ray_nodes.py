@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 from segfeat.engines.ray import Ray
 from segfeat.extraction import ExtractSummary, carry_out
-from segfeat.pipeline.job import job_folder
+from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import Request
 from tests.segfeat.engines.poison import Mourned
 
@@ -36,23 +34,19 @@ def test_a_machine_lost_and_replaced_changes_nothing(
     ray.init(cluster.address, log_to_driver=False)
     left: list[int] = []
 
-    def lose_one() -> None:
-        while len(list(job_folder(out).glob("*.pid"))) < 2:  # both have begun
-            time.sleep(0.02)
-        cluster.remove_node(machines[0], allow_graceful=False)
-        left.append(len(list(job_folder(out).glob("shard-*.h5"))))
-        cluster.add_node(num_cpus=1)
+    def lose_one(progress: Progress) -> None:
+        if not left:  # at the first shard, while both are busy with the next ones
+            left.append(8 - progress.shards_done)
+            cluster.remove_node(machines[0], allow_graceful=False)
+            cluster.add_node(num_cpus=1)
 
-    loser = threading.Thread(target=lose_one, daemon=True)
-    loser.start()
     try:
         request = Request([folder], out, preset="offline", audio="none", text="none", workers=1)
-        summary = carry_out(request, None, Ray(actors=(2, 2), cores_per_actor=1, worker=Mourned))
-        loser.join()
+        summary = carry_out(request, lose_one, Ray(actors=(2, 2), cores_per_actor=1, worker=Mourned))
     finally:
         ray.shutdown()
         cluster.shutdown()
-    assert left[0] < 8  # it was lost while there was work
+    assert left[0] >= 3  # it was lost while there was work for both
     assert (summary.videos, summary.failures) == (8, ())
     run(folder, tmp_path / "whole.h5")
     assert content(out) == content(tmp_path / "whole.h5")
