@@ -43,11 +43,11 @@ OFF = {"video_attributes": False, "user_attributes": False}
 TREES = {"model": "gbdt-hazard"}
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "hazard": {},
-    "bare": {**OFF, "context": False},
+    "bare": {**OFF, "context_columns": False},
     "context": OFF,
     "shuffled": {},
     "trees": TREES,
-    "trees-bare": {**TREES, **OFF, "context": False},
+    "trees-bare": {**TREES, **OFF, "context_columns": False},
     "trees-tuned": {**TREES, "tune": True},
 }
 REFERENCE = "trees-tuned"

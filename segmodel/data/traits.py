@@ -21,7 +21,7 @@ VIDEO, USER, CONTEXT = KINDS = ("video", "user", "context")
 
 def trait_kinds(config: Any) -> tuple[str, ...]:
     """Kinds that a model's settings of these names let it read."""
-    wanted = {VIDEO: config.video_attributes, USER: config.user_attributes, CONTEXT: config.context}
+    wanted = {VIDEO: config.video_attributes, USER: config.user_attributes, CONTEXT: config.context_columns}
     return tuple(kind for kind in KINDS if wanted[kind])
 
 

@@ -66,7 +66,7 @@ class GbdtConfig:
     """The same for videos: those that are rare by themselves are no sample of the new ones."""
     video_attributes: bool = True
     user_attributes: bool = True
-    context: bool = True
+    context_columns: bool = True
     folds: int = 10
     """Of users, out of which effects of categories are taken."""
     prior_events: float = 20.0

@@ -23,7 +23,7 @@ class HazardConfig:
         "no hidden videos": {"unknown_share": 0.0},
         "no attributes": {"video_attributes": False},
         "no user attributes": {"user_attributes": False},
-        "no context": {"context": False},
+        "no context": {"context_columns": False},
         "no modality dropout": {"modality_dropout": 0.0},
         "one network": {"members": 1},
     }
@@ -54,7 +54,7 @@ class HazardConfig:
     """Effects of the store's categories of videos, such as author and tags."""
     user_attributes: bool = True
     """Effects of the store's categories of users."""
-    context: bool = True
+    context_columns: bool = True
     """Effects of the log's categories of views, such as where in the app they happened."""
     no_context_share: float = 0.1
     """Share of training views whose context is hidden, as it is where somebody asks without."""

@@ -150,17 +150,17 @@ def model(world: TraitWorld) -> HazardModel:
     return _model(world)
 
 
-OFF = {"video_attributes": False, "user_attributes": False, "context": False}
+OFF = {"video_attributes": False, "user_attributes": False, "context_columns": False}
 
 
 @pytest.mark.parametrize("source", OFF)
 def test_the_default_model_needs_each_source(world: TraitWorld, model: HazardModel, source: str) -> None:
-    least = {"video_attributes": 0.03, "user_attributes": 0.0, "context": 0.01}[source]
+    least = {"video_attributes": 0.03, "user_attributes": 0.0, "context_columns": 0.01}[source]
     assert _nll(_model(world, **{source: False}), world.unseen) > _nll(model, world.unseen) + least
 
 
 def test_the_default_model_is_not_hurt_by_wrong_categories(shuffled: TraitWorld) -> None:
-    with_, without = (_nll(_model(shuffled, **s), shuffled.unseen) for s in ({}, {**OFF, "context": True}))
+    with_, without = (_nll(_model(shuffled, **s), shuffled.unseen) for s in ({}, {**OFF, "context_columns": True}))
     assert abs(with_ - without) < 0.01
 
 
