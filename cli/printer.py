@@ -18,14 +18,14 @@ class Printer:
     Parameters
     ----------
     as_json : bool
-        One JSON object at the end instead of words.
+        One JSON object, or list, at the end instead of words.
     quiet : bool
         No words and no progress.
     """
 
     def __init__(self, as_json: bool = False, quiet: bool = False) -> None:
         self.as_json, self.quiet = as_json, quiet
-        self._content: dict[str, Any] = {}
+        self._content: dict[str, Any] | list[Any] = {}
 
     def text(self, words: str) -> None:
         """For people, on the standard output."""
@@ -43,7 +43,11 @@ class Printer:
 
     def result(self, **content: Any) -> None:
         """For programs: what ``--json`` prints."""
-        self._content |= content
+        self._content = {**self._content, **content} if isinstance(self._content, dict) else content
+
+    def listing(self, rows: list[dict[str, Any]]) -> None:
+        """For programs: a list is all that ``--json`` prints."""
+        self._content = rows
 
     def finish(self) -> None:
         """Print what has been gathered."""

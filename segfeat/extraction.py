@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segfeat.engines.base import Engine, Setup
+from segfeat.engines.local import Local
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
 from segfeat.log_check import LogCheck
 from segfeat.pipeline.job import Job
-from segfeat.pipeline.plan import make_plan
+from segfeat.pipeline.plan import Plan, make_plan
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import VIDEO_TIMEOUT_S, Request
-from segfeat.pipeline.run import Run
+from segfeat.pipeline.run import ExtractionRun
 from segfeat.store.merge import Part
 from segfeat.store.reader import FeatureStore
 from segfeat.words import DEFAULT_WORDS
@@ -46,6 +49,8 @@ class ExtractSummary:
         Videos that the metadata has words about.
     gone : tuple of str
         Paths of videos in the store whose files are no longer there; their features are kept.
+    left_out : tuple of str
+        Rows of the metadata that could not be used, and why.
     log : LogCheck or None
         What the log given holds.
     """
@@ -60,6 +65,7 @@ class ExtractSummary:
     ignored: int
     titled: int
     gone: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     log: LogCheck | None = None
 
 
@@ -84,6 +90,7 @@ def extract(
     video_timeout_s: float = VIDEO_TIMEOUT_S,
     words: str | Sequence[str] = DEFAULT_WORDS,
     subtitle_encoding: str = "auto",
+    manifest: str | Path | None = None,
     thumbnails: bool = True,
     overwrite: bool = False,
     retry_failed: bool = False,
@@ -97,7 +104,7 @@ def extract(
     Parameters
     ----------
     paths : path or sequence of paths
-        Video files, and folders that are searched for videos.
+        Video files, and folders that are searched for videos; or addresses such as ``s3://bucket/videos``.
     out : path
         The store: one file, or a store in parts where it is a folder or a name without suffix. Finished shards are
         kept beside it, in a folder of the same name with ``.shards``, until it is done.
@@ -132,6 +139,8 @@ def extract(
         Where words come from: names in `segfeat.words.SOURCES`, separated by commas; see docs/words.md.
     subtitle_encoding : str
         Of subtitle files; ``auto`` finds it out, and refuses a file where it cannot.
+    manifest : path, optional
+        CSV or Parquet that names more addresses; see `segfeat.pipeline.objects`.
     thumbnails : bool
         Whether a small WebP of every segment is kept.
     overwrite : bool
@@ -144,7 +153,7 @@ def extract(
     Raises
     ------
     ValueError
-        If an argument, the metadata or the log is wrong, two files would share an id, or the store (or an interrupted
+        If an argument, the metadata or the log is wrong, no file has an id of its own, or the store (or an interrupted
         extraction) was made with other settings; nothing has been decoded then.
     segfeat.encoders.EncoderUnavailable
         If an encoder's weights cannot be had; nothing has been decoded then.
@@ -176,19 +185,24 @@ def extract(
         unit=(unit,) if isinstance(unit, str) else tuple(unit),
         words=words,
         subtitle_encoding=subtitle_encoding,
+        manifest=manifest,
     )
     return carry_out(request, progress)
 
 
-def carry_out(request: Request, progress: Report | None = None) -> ExtractSummary:
-    """Do what is requested; see `extract`."""
-    known = request.prepare()
+def carry_out(request: Request, progress: Report | None = None, engine: Engine | None = None) -> ExtractSummary:
+    """Do what is requested; see `extract`. Shards are carried out by ``engine``, by this machine where it is None."""
+    chosen: Engine = Local() if engine is None else engine
+    # Where others encode, this process only has to know what its weights are.
+    known = (replace(request, device="cpu") if chosen.elsewhere else request).prepare()
     out, found, base = known.out, known.found, known.base
     with Job(out, known.header, _content_hash(out) if request.overwrite else None) as job:
         plan = make_plan(known.new, known.header, job.folder, known.titled)
+        read = {source.path for source in plan.sources}
         counts = Progress.of(plan.sources, videos_before=len(found.sources) - len(plan.sources))
-        run = Run(job.folder, known, counts, progress or (lambda _: None))
-        run.write_shards(plan)
+        run = ExtractionRun(job.folder, known, counts, progress or (lambda _: None))
+        if plan.todo:
+            plan = _write_shards(run, plan, chosen, request.device)
         if known.new or known.log is not None or base is None:
             parts, log = plan.parts(known.header, job.folder), known.log
             if base is not None:
@@ -197,8 +211,11 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
             run.merge(parts, log)
         job.finish()
     root = found.root
-    gone = tuple(sorted(p for p in base.videos if not os.path.lexists(root / p))) if base is not None else ()
+    here = base.videos if base is not None and isinstance(root, Path) else ()
+    gone = tuple(sorted(p for p in here if not os.path.lexists(os.path.join(root, p))))
     with FeatureStore(out) as store:
+        # Some failures show only when a shard is put together.
+        counts.failures = Counter(failure.code for failure in store.failures if failure.path in read)
         return ExtractSummary(
             store=out,
             videos=len(store),
@@ -210,8 +227,33 @@ def carry_out(request: Request, progress: Report | None = None) -> ExtractSummar
             ignored=found.ignored,
             titled=sum(bool(source.title) for source in found.sources),
             gone=gone,
+            left_out=known.left_out,
             log=known.check,
         )
+
+
+def _write_shards(run: ExtractionRun, plan: Plan, engine: Engine, device: str) -> Plan:
+    """Have an engine write what is left to do; the plan of what is there then, of which nothing is left."""
+    known = run.known
+    setup = Setup(
+        known.settings,
+        {modality: encoder.spec for modality, encoder in known.encoders.items()},
+        str(known.found.root),
+        device,
+        known.request.workers,
+        known.request.video_timeout_s,
+        None if engine.elsewhere else known.encoders,
+    )
+    run.progress.shards_total = len(plan.todo)
+    run.write_state()
+    try:
+        engine.run([shard for _, shard in plan.todo], setup, run.folder, run.note)
+    except OSError as error:
+        raise run.stopped(error) from error
+    plan = make_plan(known.new, known.header, run.folder, known.titled)
+    if plan.todo:
+        raise RuntimeError(f"{len(plan.todo):,} shards were not written; the same command goes on from there")
+    return plan
 
 
 def _log(path: Path) -> Interactions | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 FAILURE_CODES: Mapping[str, str] = {
     "not_found": "the file vanished before it was read",
+    "id_clash": "other files would be the same video; --id path tells them apart",
     "unreadable": "the file is no regular file, or the operating system refused to read it",
     "empty_file": "the file has no bytes",
     "not_a_video": "no container format is recognised, or its header is missing or broken",

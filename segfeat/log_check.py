@@ -183,13 +183,17 @@ def _check_durations(log: Interactions, store_duration_ms: Mapping[str, int] | N
             )
         return
     middle = float(np.median(log.duration_ms[known]))
-    unit = "s" if middle < _SHORT_MS else "us" if middle > _LONG_MS else ""
-    if unit:
+    if unit := unit_of_lengths(middle):
         raise ValueError(
             f"duration_ms is probably in {_WORDS[unit]}: half of the videos would be "
             f"{'shorter' if unit == 's' else 'longer'} than {middle / 1000:,.3g} s; use --unit {unit} (or --unit "
             f"duration={unit} where times and watch times are in milliseconds)"
         )
+
+
+def unit_of_lengths(median_ms: float) -> str:
+    """The unit that lengths with this median are probably in, if not in milliseconds: ``s``, ``us`` or none."""
+    return "s" if median_ms < _SHORT_MS else "us" if median_ms > _LONG_MS else ""
 
 
 def _check_watch(log: Interactions) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from segfeat.html import facts_html, strips_html
+
 Modality = Literal["visual", "audio", "text"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
@@ -53,6 +55,9 @@ class Clip:
     sample_rate: int
     text: str
 
+
+_SHOWN_SEGMENTS = 40
+"""Segments of a video that a notebook shows: 200 s of the usual five."""
 
 PER_VIDEO = "one vector a video, repeated over its segments"
 """How the pooling of features that cannot tell a video's segments apart begins."""
@@ -347,6 +352,25 @@ class VideoFeatures:
     def __repr__(self) -> str:
         columns = ", ".join(f"{m} {v.shape[1]}-d" for m, v in self.features.items()) or "no features"
         return f"<VideoFeatures {self.video_id!r}: {self.duration_s:.2f} s, {len(self.spans_s)} segments; {columns}>"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "video": self.video_id,
+            "title": self.title,
+            "length": f"{self.duration_s:.2f} s",
+            "status": self.status + (f": {self.problems}" if self.problems else ""),
+            **{name: ", ".join(categories) for name, categories in self.attributes.items()},
+        }
+        shown = slice(_SHOWN_SEGMENTS)
+        strips: dict[str, Sequence[str | bytes]] = {"": [f"{a:g}–{b:g} s" for a, b in self.spans_s[shown].tolist()]}
+        if self.thumbnails:
+            strips["picture"] = self.thumbnails[shown]
+        for modality, valid in self.valid.items():
+            strips[f"{modality} {self.features[modality].shape[1]}-d"] = ["✓" if has else "–" for has in valid[shown]]
+        if any(self.segment_text):
+            strips["words"] = self.segment_text[shown]
+        left = max(0, len(self.spans_s) - _SHOWN_SEGMENTS)
+        return facts_html(facts) + strips_html(strips) + (f"<p>and {left:,} more segments</p>" if left else "")
 
     @property
     def visual(self) -> npt.NDArray[Any]:

@@ -256,3 +256,11 @@ def overwrite(path: Path, stream_index: int, packets: Sequence[int], byte: int =
         data[at + spare : at + size] = bytes([byte]) * (size - spare)
     path.write_bytes(data)
     return path
+
+
+def retag(path: Path, old: bytes, new: bytes) -> Path:
+    """Write another four-letter code into the header of an mp4 file, in place."""
+    data = path.read_bytes()
+    at = data.index(old, data.index(b"stsd"))
+    path.write_bytes(data[:at] + new + data[at + len(old) :])
+    return path

@@ -24,14 +24,15 @@ STORE = ("segfeat.types", "segfeat.interactions", "segfeat.segment", "segfeat.st
 
 BELOW: dict[str, tuple[str, ...]] = {
     # segfeat, from the ground up
-    "segfeat.types": (),
+    "segfeat.html": (),
+    "segfeat.types": ("segfeat.html",),
     "segfeat.segment": ("segfeat.types",),
     "segfeat.failures": (),
     "segfeat.tables": (),
     "segfeat.interactions": ("segfeat.tables",),
     "segfeat.log_check": ("segfeat.interactions",),
     "segfeat.partitioned_log": ("segfeat.interactions",),
-    "segfeat.store": ("segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
+    "segfeat.store": ("segfeat.html", "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
     "segfeat.words": ("segfeat.types", "segfeat.decode"),
     "segfeat.encoders": ("segfeat.types",),
@@ -39,13 +40,15 @@ BELOW: dict[str, tuple[str, ...]] = {
         "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
         "segfeat.partitioned_log", "segfeat.store", "segfeat.encoders",
     ),
+    "segfeat.exporters": ("segfeat.types", "segfeat.store"),
     "segfeat.pipeline": (
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
         "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.words", "segfeat.encoders",
     ),
+    "segfeat.engines": ("segfeat.types", "segfeat.failures", "segfeat.store", "segfeat.encoders", "segfeat.pipeline"),
     "segfeat.extraction": (
         "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.log_check", "segfeat.store",
-        "segfeat.words", "segfeat.encoders", "segfeat.pipeline",
+        "segfeat.words", "segfeat.encoders", "segfeat.pipeline", "segfeat.engines",
     ),
     "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
     # segmodel
@@ -97,7 +100,7 @@ BELOW: dict[str, tuple[str, ...]] = {
 
 HEAVY = {
     "torch", "torchvision", "torchaudio", "av", "decord", "open_clip", "sentence_transformers", "transformers",
-    "pandas", "pyarrow", "h5py", "sklearn", "scipy", "fastapi", "uvicorn",
+    "pandas", "pyarrow", "h5py", "sklearn", "scipy", "fastapi", "uvicorn", "ray", "fsspec",
 }  # fmt: skip
 """What neither ``import segfeat``, ``import segmodel`` nor any ``--help`` may load."""
 
@@ -271,3 +274,13 @@ def test_every_public_name_of_segfeat_can_be_had() -> None:
         assert getattr(segfeat, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = segfeat.nothing
+
+
+def test_no_class_name_is_used_twice() -> None:
+    """Whoever reads a name in a traceback or a review knows which class it is."""
+    homes: dict[str, list[str]] = {}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(name)
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}

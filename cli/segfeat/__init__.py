@@ -16,6 +16,7 @@ COMMANDS = {
     "compact": ".segfeat.compact:compact",
     "check": ".segfeat.check:check",
     "import": ".segfeat.import_log:import_log",
+    "export": ".segfeat.export:export",
 }
 
 

@@ -6,21 +6,26 @@ from pathlib import Path
 
 import click
 
+from ..printer import Printer, prints
+from ..run import FAILED, FINISHED
+
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
-def check(store: Path) -> None:
+@prints
+def check(store: Path, printer: Printer) -> int:
     """Read every byte of STORE and compare it with the hashes that the store carries; exit 1 if something is wrong."""
     from segfeat.store.check import check_store, left_over
 
-    lines = list(check_store(store))
-    for line in lines:
-        click.echo(line)
-    if store.is_dir():
-        for name in left_over(store):
-            click.echo(
-                f"{store / name}: no part of the store; an interrupted addition left it, and it can go", err=True
-            )
-    if lines:
-        raise ValueError(f"{store}: {len(lines)} of its files are not what was written")
-    click.echo(f"{store}: as it was written")
+    wrong = list(check_store(store))
+    for line in wrong:
+        printer.text(line)
+    left = [str(store / name) for name in left_over(store)] if store.is_dir() else []
+    for path in left:
+        printer.warn(f"{path}: no part of the store; an interrupted addition left it, and it can go")
+    if wrong:
+        printer.warn(f"error: {store}: {len(wrong)} of its files are not what was written")
+    else:
+        printer.text(f"{store}: as it was written")
+    printer.result(store=store, wrong=wrong, left_over=left)
+    return FAILED if wrong else FINISHED

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ..printer import Printer, prints
+
 _MEGABYTE = 1_000_000
 
 
@@ -13,7 +15,8 @@ _MEGABYTE = 1_000_000
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The store to write.")
 @click.option("--part-mb", default=2000, show_default=True, type=click.IntRange(min=1), help="Size of a part.")
-def compact(store: Path, out: Path, part_mb: int) -> None:
+@prints
+def compact(store: Path, out: Path, part_mb: int, printer: Printer) -> None:
     """Write STORE anew: in parts where OUT is a folder or a name without suffix, else as one file.
 
     Many small parts become few large ones, and rows that later additions have replaced are left out.
@@ -24,4 +27,5 @@ def compact(store: Path, out: Path, part_mb: int) -> None:
 
     write(store, out, part_mb * _MEGABYTE)
     with FeatureStore(out) as written:
-        click.echo(f"wrote {out}: {len(written):,} videos, {written.segment_total:,} segments")
+        printer.text(f"wrote {out}: {len(written):,} videos, {written.segment_total:,} segments")
+        printer.result(store=out, videos=len(written), segments=written.segment_total)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from ..printer import Printer, prints
+
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="A JSON list.")
-def errors(store: Path, as_json: bool) -> None:
+@prints
+def errors(store: Path, printer: Printer) -> None:
     """List what was wrong with files in STORE: path, code and message, one a line, separated by tabs.
 
     Files with the code "partial" are in the store, as far as they could be read; all others gave no video.
@@ -30,13 +31,15 @@ def errors(store: Path, as_json: bool) -> None:
             )
             if status == "partial"
         ]
-    if as_json:
-        rows = [{**asdict(f), "meaning": FAILURE_CODES[f.code]} for f in failures]
-        meaning = {"meaning": "the video is in the store, but some of it could not be read"}
-        click.echo(json.dumps([*rows, *({**row, **meaning} for row in partial)], indent=2))
-        return
     for row in [*map(asdict, failures), *partial]:
         message = " ".join(row["message"].split()).removeprefix(f"{row['path']}: ")
-        click.echo(f"{row['path']}\t{row['code']}\t{message}")
+        printer.text(f"{row['path']}\t{row['code']}\t{message}")
     if not failures and not partial:
-        click.echo("no failures", err=True)
+        printer.progress("no failures")
+    meaning = {"meaning": "the video is in the store, but some of it could not be read"}
+    printer.listing(
+        [
+            *({**asdict(f), "meaning": FAILURE_CODES[f.code]} for f in failures),
+            *({**row, **meaning} for row in partial),
+        ]
+    )

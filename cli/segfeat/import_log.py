@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,9 @@ from segfeat.importers.ready_features import DTYPES, SEGMM_DIM, ReadyFeatures
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.segment import SEGMENT_S
 
+from ..printer import Printer, prints
 from ..units import UNIT
+from .import_features import import_features
 
 if TYPE_CHECKING:
     from segfeat.importers.summary import ImportSummary, TableSummary
@@ -24,7 +26,30 @@ def _names(context: click.Context, parameter: click.Parameter, given: tuple[str,
     return tuple(dict.fromkeys(name.strip() for names in given for name in names.split(",") if name.strip()))
 
 
-@click.command("import")
+class _Import(click.Group):
+    """``import FORMAT LOG...``, a command as any other, and ``import features STORE``, which takes no log."""
+
+    allow_interspersed_args = True
+    allow_extra_args = False
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == [import_features.name]:
+            return import_features.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return click.Command.parse_args(self, ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return click.Command.invoke(self, ctx)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return click.Command.collect_usage_pieces(self, ctx)
+
+
+@click.command("import", cls=_Import, commands=[import_features])
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(list(IMPORTERS)))
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The store to write.")
@@ -63,6 +88,7 @@ def _names(context: click.Context, parameter: click.Parameter, given: tuple[str,
     type=click.Choice(DTYPES),
     help="Number type of the matrix.",
 )
+@prints
 def import_log(
     format_name: str,
     logs: tuple[Path, ...],
@@ -81,6 +107,7 @@ def import_log(
     index: Path | None,
     dim: int,
     dtype: str,
+    printer: Printer,
 ) -> None:
     """Write a store from watch logs (CSV, CSV.gz or Parquet) without raw videos.
 
@@ -91,9 +118,13 @@ def import_log(
     the attributes that they have published; of other tables a column is kept if its name ends in id, ids, tag or
     tags, or if it has at most half as many categories as rows with one and is no number with fractions. A cell may
     hold several categories, with "|" between them. Of --users the same columns are kept.
+
+    segfeat import features adds ready embeddings to a store that is there already.
     """
     if (features is None) != (index is None):
         raise click.UsageError("--features and --index belong together")
+    from dataclasses import asdict
+
     from segfeat.importers.log import import_log as write
     from segfeat.log_check import parse_units
 
@@ -114,7 +145,8 @@ def import_log(
         device=device,
         unit_ms=parse_units(units),
     )
-    click.echo(_readable(summary, out))
+    printer.text(_readable(summary, out))
+    printer.result(**asdict(summary), store=out)
 
 
 def _readable(summary: ImportSummary, out: Path) -> str:

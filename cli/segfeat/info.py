@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from ..printer import Printer, prints
 
 if TYPE_CHECKING:
     from segfeat.store.summary import StoreSummary, VideoSummary
@@ -21,9 +22,9 @@ WORDS_WIDTH = 60
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
 @click.option("--videos/--no-videos", default=None, help=f"List every video; default: up to {TABLE_VIDEOS} videos.")
-def info(store: Path, as_json: bool, videos: bool | None) -> None:
+@prints
+def info(store: Path, videos: bool | None, printer: Printer) -> None:
     """Show what STORE holds: videos, segments, encoders, failures, the watch log."""
     from dataclasses import asdict
 
@@ -35,17 +36,13 @@ def info(store: Path, as_json: bool, videos: bool | None) -> None:
         listed = len(opened) <= TABLE_VIDEOS if videos is None else videos
         table = summarise_videos(opened) if listed else []
         failures = opened.failures
-    if as_json:
-        content = asdict(summary) | {"failed_files": [asdict(f) for f in failures]}
-        if listed:
-            content["video_table"] = [asdict(v) for v in table]
-        click.echo(json.dumps(content, indent=2))
-        return
-    click.echo(_readable(summary))
+    printer.text(_readable(summary))
     if table:
-        click.echo("\n" + _table(table))
+        printer.text("\n" + _table(table))
     if failures or summary.partial_videos:
-        click.echo(f"\nwhat was wrong with failed and partial files: segfeat errors {store}")
+        printer.text(f"\nwhat was wrong with failed and partial files: segfeat errors {store}")
+    listing = {"video_table": [asdict(v) for v in table]} if listed else {}
+    printer.result(**asdict(summary), failed_files=[asdict(f) for f in failures], **listing)
 
 
 def _readable(summary: StoreSummary) -> str:

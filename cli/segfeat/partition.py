@@ -8,6 +8,8 @@ import click
 
 from segfeat.interactions import MAX_DURATION_S
 
+from ..printer import Printer, prints
+
 
 @click.command()
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -18,8 +20,15 @@ from segfeat.interactions import MAX_DURATION_S
 @click.option(
     "--max-duration-s", default=MAX_DURATION_S, show_default=True, help="Leave out videos this long or longer."
 )
+@prints
 def partition(
-    logs: tuple[Path, ...], out: Path, partitions: int, memory_mb: int, threads: int | None, max_duration_s: float
+    logs: tuple[Path, ...],
+    out: Path,
+    partitions: int,
+    memory_mb: int,
+    threads: int | None,
+    max_duration_s: float,
+    printer: Printer,
 ) -> None:
     """Write the usable views of logs (CSV, CSV.gz or Parquet, in ms) as Parquet, partitioned by user, sorted by time.
 
@@ -30,7 +39,8 @@ def partition(
     log = partition_log(
         logs, out, partitions=partitions, memory_mb=memory_mb, threads=threads, max_duration_s=max_duration_s
     )
-    click.echo(f"rows       {len(log) + sum(log.dropped.values()):,} read, {len(log):,} used")
+    printer.text(f"rows       {len(log) + sum(log.dropped.values()):,} read, {len(log):,} used")
     for reason, count in log.dropped.items():
-        click.echo(f"           {count:,} dropped: {reason}")
-    click.echo(f"wrote {out}: {log.partitions} partitions of at most {max(log.views):,} views")
+        printer.text(f"           {count:,} dropped: {reason}")
+    printer.text(f"wrote {out}: {log.partitions} partitions of at most {max(log.views):,} views")
+    printer.result(folder=out, partitions=log.partitions, views=len(log), dropped=log.dropped)

@@ -63,6 +63,8 @@ def _line(progress: Progress) -> str:
         f"{progress.segments_per_s:.1f} segments/s",
         f"{failed:,} failed",
     ]
+    if progress.actors:
+        parts[:0] = [f"{progress.shards_done:,}/{progress.shards_total:,} shards", plural(progress.actors, "actor")]
     if progress.remaining_s is not None:
         parts.append(f"{clock(progress.remaining_s)} to go")
     return ", ".join(parts)

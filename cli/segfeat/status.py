@@ -10,33 +10,38 @@ import click
 
 from segmodel.countdown import clock
 
-from ..run import FAILED, FINISHED
+from ..printer import Printer, prints
+from ..run import FINISHED
 
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
-def status(store: Path) -> int:
+@prints
+def status(store: Path, printer: Printer) -> int:
     """Say whether an extraction into STORE is running, interrupted or finished, and how far it is."""
     from segfeat.pipeline.job import job_folder, read_progress
 
     progress, running = read_progress(store)
     if progress is None:
         if not store.exists():
-            click.echo(f"error: neither {store} nor an extraction into it is there", err=True)
-            return FAILED
+            raise ValueError(f"neither {store} nor an extraction into it is there")
         from segfeat.store.reader import FeatureStore
 
         with FeatureStore(store) as opened:
-            click.echo(f"finished: {len(opened):,} videos, {opened.segment_total:,} segments, "
-                       f"{len(opened.failures):,} failed files")  # fmt: skip
+            counts = {
+                "videos": len(opened), "segments": opened.segment_total, "failures": len(opened.failures)
+            }  # fmt: skip
+        printer.text("finished: {videos:,} videos, {segments:,} segments, {failures:,} failed files".format(**counts))
+        printer.result(state="finished", **counts)
         return FINISHED
-    click.echo(f"running (process {progress.get('pid', '?')})" if running else "interrupted")
+    printer.text(f"running (process {progress.get('pid', '?')})" if running else "interrupted")
     if "videos_total" in progress:
-        click.echo(_readable(progress, running))
+        printer.text(_readable(progress, running))
     shards = len(list(job_folder(store).glob("shard-*.h5")))
-    click.echo(f"shards    {shards:,} finished in {job_folder(store)}")
+    printer.text(f"shards    {shards:,} finished in {job_folder(store)}")
     if not running:
-        click.echo("to go on, run the same segfeat extract command again")
+        printer.text("to go on, run the same segfeat extract command again")
+    printer.result(state="running" if running else "interrupted", shards=shards, **progress)
     return FINISHED
 
 

@@ -9,6 +9,7 @@ from ..run import run
 
 COMMANDS = {
     "train": ".segmodel.train:train",
+    "update": ".segmodel.update:update",
     "predict-skip": ".segmodel.predict_skip:predict_skip",
     "serve": ".segmodel.serve:serve",
     "evaluate": ".segmodel.evaluate:evaluate",

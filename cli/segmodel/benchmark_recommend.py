@@ -36,6 +36,7 @@ def recommend(store: Path, backbones: str, modes: str, folds: int | None, spendi
     segmodel benchmark recommend feats.h5 --backbones din --modes segsum,hazard-id,direct
     """
     from segmodel.benchmark.budget import RECOMMEND_BUDGETS
+    from segmodel.benchmark.extent import Extent
     from segmodel.benchmark.plan import make_plan
     from segmodel.benchmark.recommend import run_recommend
     from segmodel.benchmark.recommend_table import recommend_tables
@@ -47,7 +48,7 @@ def recommend(store: Path, backbones: str, modes: str, folds: int | None, spendi
         store, replace(RECOMMEND_BUDGETS[spending.budget], **given), out, spending.options, spending.device
     )
     tables = recommend_tables(columns, rows, run_recommend(plan, columns, rows, spending.jobs, printer.progress))
-    tables.write(out)
+    stem = tables.write(out, Extent.of(plan, tables.found.facts, (*columns, *(mode.name for mode in rows))))
     printer.text(tables.markdown().rstrip())
     printer.result(**tables.to_json())
-    printer.text(f"\n-> {out}/recommend.md, .csv, .json, .svg")
+    printer.text(f"\n-> {out}/{stem}.md, .csv, .json, .svg")

@@ -32,6 +32,7 @@ def skip(store: Path, systems: str, protocols: str, spending: Spending, printer:
     segmodel benchmark skip feats.h5 --systems sasrec,dien,paper-id,hazard-id --seeds 5
     """
     from segmodel.benchmark.budget import BUDGETS
+    from segmodel.benchmark.extent import Extent
     from segmodel.benchmark.plan import make_plan
     from segmodel.benchmark.skip import run_skip
     from segmodel.benchmark.skip_table import PROTOCOLS, skip_tables
@@ -44,7 +45,7 @@ def skip(store: Path, systems: str, protocols: str, spending: Spending, printer:
     budget = replace(BUDGETS[spending.budget], **spending.given)
     plan = make_plan(store, budget, out, spending.options, spending.device)
     tables = skip_tables(picked, run_skip(plan, picked, spending.jobs, printer.progress), names)
-    tables.write(out)
+    stem = tables.write(out, Extent.of(plan, tables.found.facts, (*names, *(s.name for s in picked))))
     printer.text(tables.markdown().rstrip())
     printer.result(**tables.to_json())
-    printer.text(f"\n-> {out}/skip.md, .csv, .json, .svg")
+    printer.text(f"\n-> {out}/{stem}.md, .csv, .json, .svg")

@@ -30,6 +30,7 @@ def watch_time(store: Path, systems: str, spending: Spending, printer: Printer) 
     segmodel benchmark watch-time feats.h5 --systems d2q,cqe,hazard-id --seeds 5
     """
     from segmodel.benchmark.budget import BUDGETS
+    from segmodel.benchmark.extent import Extent
     from segmodel.benchmark.plan import make_plan
     from segmodel.benchmark.systems import chosen
     from segmodel.benchmark.watch_time import WATCH_SYSTEMS, run_watch
@@ -38,7 +39,7 @@ def watch_time(store: Path, systems: str, spending: Spending, printer: Printer) 
     picked, out = chosen(systems, WATCH_SYSTEMS), spending.out
     plan = make_plan(store, replace(BUDGETS[spending.budget], **spending.given), out, spending.options, spending.device)
     tables = watch_tables(picked, run_watch(plan, picked, spending.jobs, printer.progress))
-    tables.write(out)
+    stem = tables.write(out, Extent.of(plan, tables.found.facts, (s.name for s in picked)))
     printer.text(tables.markdown().rstrip())
     printer.result(**tables.to_json())
-    printer.text(f"\n-> {out}/watch-time.md, .json")
+    printer.text(f"\n-> {out}/{stem}.md, .json")

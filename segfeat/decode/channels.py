@@ -31,8 +31,8 @@ _SAMPLE_RANGE = {"u1": (128.0, 128.0), "i2": (0.0, 2.0**15), "i4": (0.0, 2.0**31
 """Silence and full scale of integer samples, by NumPy type; floats are in [-1, 1] already."""
 
 
-def read_layouts(container: InputContainer) -> dict[int, str]:
-    """FFmpeg's words for the channels of every audio stream, such as ``7.1`` or ``2 channels (FR+FL)``, by index."""
+def describe(container: InputContainer) -> str:
+    """FFmpeg's words for a file and its streams."""
     level, repeats = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_skip_repeated(False)
     av.logging.set_level(av.logging.INFO)
@@ -41,6 +41,12 @@ def read_layouts(container: InputContainer) -> dict[int, str]:
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(repeats)
+    return text
+
+
+def read_layouts(container: InputContainer) -> dict[int, str]:
+    """FFmpeg's words for the channels of every audio stream, such as ``7.1`` or ``2 channels (FR+FL)``, by index."""
+    text = describe(container)
     return {int(index): words.strip() for index, words in _SOUND.findall(text)}
 
 

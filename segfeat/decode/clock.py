@@ -29,8 +29,6 @@ class Clock:
         Seconds of the stream's unit of time.
     forward_s : float
         A longer leap forward is a clock that was set.
-    nominal : int
-        Ticks of a packet that does not say how long it lasts.
     guide : sequence of Fraction
         Shifts of the pictures' clock in seconds: sound that was cut at the same places keeps its place beside them.
 
@@ -42,11 +40,16 @@ class Clock:
         The same times in words.
     """
 
-    def __init__(self, tick: Fraction, forward_s: float, nominal: int = 0, guide: Sequence[Fraction] = ()) -> None:
+    def __init__(self, tick: Fraction, forward_s: float, guide: Sequence[Fraction] = ()) -> None:
         self.shifts: list[Fraction] = []
         self.leaps: list[str] = []
-        self._tick, self._forward_s, self._nominal, self._guide = tick, forward_s, nominal, guide
+        self._tick, self._forward_s, self._guide = tick, forward_s, guide
         self._shift = 0
+        self._steps = (
+            0,
+            0,
+        )  # the last two: what a packet that says nothing lasts is the shorter one, as there are gaps
+        self._latest: int | None = None
         self._due: int | None = None
 
     def read(self, packets: Iterable[Packet]) -> Iterator[Packet]:
@@ -58,7 +61,11 @@ class Clock:
                     self.leaps.append(f"from {self._seconds(self._due)} to {self._seconds(stamp + self._shift)}")
                     self._shift = self._next_shift(stamp, self._due)
                     self.shifts.append(self._shift * self._tick)
-                self._due = stamp + self._shift + (packet.duration or self._nominal)
+                now = stamp + self._shift
+                if self._latest is not None and now > self._latest:
+                    self._steps = (self._steps[1] or now - self._latest, now - self._latest)
+                self._latest = now
+                self._due = now + (packet.duration or min(self._steps))
                 if self._shift:
                     packet.pts = None if packet.pts is None else packet.pts + self._shift
                     packet.dts = None if packet.dts is None else packet.dts + self._shift

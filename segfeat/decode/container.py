@@ -14,7 +14,7 @@ import av
 from av.stream import Discard, Disposition
 
 from segfeat.decode.base import DecodeError
-from segfeat.decode.channels import channel_count, read_layouts
+from segfeat.decode.channels import channel_count, describe, read_layouts
 from segfeat.decode.clock import Clock, leap_of
 from segfeat.decode.integrity import headless
 
@@ -91,14 +91,14 @@ def choose_video(container: InputContainer, path: Path) -> VideoStream:
         raise DecodeError("no_video_stream", f"{path}: has no video stream")
     decodable = [s for s in streams if s.codec_context is not None]
     if not decodable:
+        if any(f"({tag} /" in describe(container) for tag in _ENCRYPTED_TAGS):
+            raise locked(path)
         raise DecodeError("unsupported_codec", f"{path}: no decoder for its video stream")
     preferred = [s for s in decodable if _is_default(s)] or decodable
     counts = _picture_counts(preferred, path) if len(preferred) > 1 else {}
     stream = max(preferred, key=lambda s: (counts.get(s.index, 0), s.width * s.height, -s.index))
     if is_encrypted(stream):
-        raise DecodeError(
-            "encrypted", f"{path}: its pictures are encrypted (DRM); nobody can read them without the key"
-        )
+        raise locked(path)
     stream.codec_context.thread_count = 1  # one thread per worker costs least CPU and never oversubscribes
     return stream
 
@@ -128,8 +128,18 @@ def unheard(container: InputContainer) -> str:
     return "it is encrypted" if any(map(is_encrypted, streams)) else "no decoder knows its codec"
 
 
+def locked(path: Path) -> DecodeError:
+    """The error of a file whose pictures are encrypted."""
+    return DecodeError("encrypted", f"{path}: its pictures are encrypted (DRM); nobody can read them without the key")
+
+
+def is_locked(packet: Packet) -> bool:
+    """Whether a packet is encrypted: where FFmpeg knows the codec inside, only the packets say so."""
+    return packet.has_sidedata("encryption_info")
+
+
 def is_encrypted(stream: Stream) -> bool:
-    """Whether a stream of mp4, mov, Matroska or WebM is encrypted by its header's word."""
+    """Whether a stream of mp4, mov, Matroska or WebM is encrypted by its header's word; see also `is_locked`."""
     tag = stream.codec_context.codec_tag if stream.codec_context is not None else ""
     return tag in _ENCRYPTED_TAGS or "enc_key_id" in stream.metadata
 

@@ -131,6 +131,8 @@ def _stored_reason(reader: PyAVReader) -> str:
         return "several video streams of one size, and it chooses its own"
     if aspect != 1:
         return "its pictures are not stretched to their sample aspect ratio"
+    if reader.display.hdr:
+        return "its pictures of high dynamic range are not mapped to the standard one"
     if reader.display.mirrored:
         return "its pictures are not mirrored"
     if not afresh:

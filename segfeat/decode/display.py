@@ -1,4 +1,4 @@
-"""From a decoded picture to the one people see: sample aspect ratio, scaling, rotation, RGB."""
+"""From a decoded picture to the one people see: sample aspect ratio, scaling, rotation, RGB of standard range."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 
+from segfeat.decode.tone import is_hdr, to_standard_range
 from segfeat.types import UInt8
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Display:
         To set the picture upright: swap its axes, then mirror it left-right and top-bottom.
     stored : (int, int)
         Width and height of the decoded picture.
+    hdr : bool
+        Whether it has a high dynamic range (PQ or HLG), which is mapped to the standard one.
     """
 
     width: int
@@ -45,6 +48,7 @@ class Display:
     mirror_x: bool = False
     mirror_y: bool = False
     stored: tuple[int, int] = (0, 0)
+    hdr: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -74,8 +78,11 @@ class Display:
 
     def picture(self, frame: VideoFrame, reformatter: VideoReformatter) -> UInt8:
         """RGB pixels (H, W, 3) of a decoded frame as displayed."""
-        flat = reformatter.reformat(frame, self.width, self.height, "rgb24", interpolation=_FLAGS, threads=1)
+        kind = "rgb48le" if is_hdr(frame) else "rgb24"
+        flat = reformatter.reformat(frame, self.width, self.height, kind, interpolation=_FLAGS, threads=1)
         image = flat.to_ndarray()
+        if is_hdr(frame):
+            image = to_standard_range(image, int(frame.color_trc), int(frame.color_primaries))
         if self.transposed:
             image = image.transpose(1, 0, 2)
         if self.mirror_x:
@@ -97,14 +104,14 @@ def read_display(frame: VideoFrame, sample_aspect: Fraction | None) -> Display:
     # Stretch, as players do, and never below the stored size.
     width = max(1, round(frame.width * max(aspect, Fraction(1))))
     height = max(1, round(frame.height / min(aspect, Fraction(1))))
-    stored = (frame.width, frame.height)
+    upright = Display(width, height, stored=(frame.width, frame.height), hdr=is_hdr(frame))
     side_data = _display_matrix(frame)
     if side_data is None:
-        return Display(width, height, stored=stored)
+        return upright
     (a, b), (c, d) = np.frombuffer(bytes(side_data), np.int32).reshape(3, 3)[:2, :2].tolist()
     if abs(b) + abs(c) > abs(a) + abs(d):
-        return Display(width, height, transposed=True, mirror_x=c < 0, mirror_y=b < 0, stored=stored)
-    return Display(width, height, mirror_x=a < 0, mirror_y=d < 0, stored=stored)
+        return replace(upright, transposed=True, mirror_x=c < 0, mirror_y=b < 0)
+    return replace(upright, mirror_x=a < 0, mirror_y=d < 0)
 
 
 def _display_matrix(frame: VideoFrame) -> Any:

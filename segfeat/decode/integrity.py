@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import av.logging
 
 from segfeat.decode.damage import Damage
+from segfeat.decode.edits import edited_length_s
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -22,6 +23,9 @@ _LENGTH_BYTE = {"h264": 4, "hevc": 21}
 
 _FIRST_BOXES = (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"styp")
 _MOST_BOXES = 1000
+
+_EDIT_TICK_S = 0.002
+"""Edit lists count in ticks that are no longer than this."""
 
 _SHORT_S = 0.2
 """A stream may differ this much, or by a hundredth, from the length that its header gives: muxers round."""
@@ -99,13 +103,18 @@ def shortfall(format_name: str, path: Path) -> str:
     return "" if stated in unknown or held >= stated else f"{stated - held:,} bytes are missing"
 
 
-def track_length(stream: VideoStream, packet_count: int) -> int | None:
-    """Length of a track of mp4 or mov by its header and edit list, in its ticks; None where packets are missing.
+def track_length(stream: VideoStream, packet_count: int, path: Path) -> int | None:
+    """Length of a track of mp4 or mov by its edit list and header, in its ticks; None where packets are missing.
 
-    Only the track knows when its last picture leaves: a sample's duration is the step to the next decoding time.
+    Only the track knows when its last picture leaves: a sample's duration is the step to the next decoding time. The
+    edit list counts in coarser ticks than the header, so it decides only where they disagree by more than that.
     """
-    complete = is_indexed(stream) and packet_count >= len(stream.index_entries)
-    return stream.duration if complete and stream.duration else None
+    if not (is_indexed(stream) and packet_count >= len(stream.index_entries) and stream.duration and stream.time_base):
+        return None
+    edited_s = edited_length_s(path, stream.id)
+    if edited_s is None or abs(edited_s - stream.duration * stream.time_base) <= _EDIT_TICK_S:
+        return stream.duration
+    return round(edited_s / stream.time_base)
 
 
 def is_indexed(stream: VideoStream) -> bool:
@@ -114,8 +123,9 @@ def is_indexed(stream: VideoStream) -> bool:
 
 
 def headless(path: Path) -> str:
-    """Why an mp4 or mov file has no beginning and no end, in words; empty where it is none, or has its index."""
+    """Why an mp4 or mov file cannot be opened, in words; empty where it is none, or has all of its index."""
     kinds: list[bytes] = []
+    whole = True
     with path.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
         at = 0
@@ -127,9 +137,14 @@ def headless(path: Path) -> str:
                 size = int.from_bytes(head[8:16], "big")
             kinds.append(kind)
             at += size if size >= 8 else length
-    if not kinds or kinds[0] not in _FIRST_BOXES or b"moov" in kinds:
+            if kind == b"moov":
+                whole = at <= length
+                break
+    if not kinds or kinds[0] not in (*_FIRST_BOXES, b"moov"):
         return ""
-    return "cut off or still being written: its index (moov) is missing"
+    if b"moov" not in kinds:
+        return "cut off or still being written: its index (moov) is missing"
+    return "" if whole else "cut off or still being written: its index (moov) is not all there"
 
 
 def length_mismatch(stream: VideoStream, packet_count: int, start_s: float, duration_s: float) -> str:

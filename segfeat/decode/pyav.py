@@ -14,7 +14,7 @@ from segfeat.decode.container import clock_of, open_container, packets
 from segfeat.decode.damage import Damage
 from segfeat.decode.display import Display, read_display
 from segfeat.decode.passes import OffTrack, guided_pass, plain_pass
-from segfeat.decode.sound import read_sound
+from segfeat.decode.sound import no_sound, read_sound
 from segfeat.decode.strict import strict_codec
 from segfeat.decode.subtitles import read_cues
 from segfeat.decode.survey import Survey, note_missing, survey
@@ -80,12 +80,14 @@ class PyAVReader:
 
     def audio(self, spans_s: Float64, sample_rate: int) -> Iterator[Float32]:
         """See `VideoReader.audio`."""
+        if not self.info.has_audio:
+            return no_sound(spans_s, sample_rate)
         start_s, shifts = self._start * self._tick, self._survey.shifts
         return read_sound(self.path, spans_s, sample_rate, start_s, self.damage, shifts)
 
     def cues(self) -> list[Cue]:
         """See `VideoReader.cues`."""
-        return read_cues(self.path, self._start * self._tick, self.damage)
+        return read_cues(self.path, self._start * self._tick, self.damage) if self.info.has_subtitles else []
 
     def close(self) -> None:
         """See `VideoReader.close`; nothing stays open between calls."""

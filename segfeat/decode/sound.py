@@ -13,7 +13,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 
 from segfeat.decode.channels import read_layouts, set_plain_order, to_mono
-from segfeat.decode.container import choose_audio, clock_of, open_container, packets
+from segfeat.decode.container import choose_audio, clock_of, is_locked, open_container, packets
 from segfeat.decode.damage import Damage
 from segfeat.types import Float32, Float64
 
@@ -39,13 +39,23 @@ def read_sound(
 
     ``shifts`` are those of the pictures' clock, see `segfeat.decode.clock.Clock`.
     """
+    spans = _checked(spans_s, sample_rate)
+    end_s = float(spans[:, 1].max(initial=0.0))
+    return _spans(spans, sample_rate, _resampled(_decoded(path, damage, shifts), sample_rate, start_s, end_s))
+
+
+def no_sound(spans_s: Float64, sample_rate: int) -> Iterator[Float32]:
+    """What `read_sound` gives for a file without sound."""
+    return _spans(_checked(spans_s, sample_rate), sample_rate, iter(()))
+
+
+def _checked(spans_s: Float64, sample_rate: int) -> Float64:
     spans = np.asarray(spans_s, np.float64).reshape(-1, 2)
     if np.any(np.diff(spans[:, 0]) < 0):
         raise ValueError("spans of sound must ascend in start")
     if sample_rate < 1:
         raise ValueError(f"the sample rate must be at least 1 Hz, not {sample_rate}")
-    end_s = float(spans[:, 1].max(initial=0.0))
-    return _spans(spans, sample_rate, _resampled(_decoded(path, damage, shifts), sample_rate, start_s, end_s))
+    return spans
 
 
 def _spans(spans: Float64, rate: int, blocks: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
@@ -141,6 +151,9 @@ def _decoded(path: Path, damage: Damage, shifts: Sequence[Fraction]) -> Iterator
         set_plain_order(stream, read_layouts(container).get(stream.index, ""))
         clock = clock_of(container, stream, shifts)
         for packet in chain(packets(container, stream, damage.note, clock), [None]):
+            if packet is not None and is_locked(packet):
+                damage.note("packet of sound that is encrypted")
+                continue
             try:
                 frames = stream.codec_context.decode(packet)
             except av.FFmpegError as error:

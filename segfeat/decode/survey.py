@@ -12,7 +12,17 @@ import av
 
 from segfeat.decode.base import DecodeError, MediaInfo
 from segfeat.decode.checksums import broken_checksums
-from segfeat.decode.container import choose_audio, choose_text, choose_video, clock_of, open_container, packets, unheard
+from segfeat.decode.container import (
+    choose_audio,
+    choose_text,
+    choose_video,
+    clock_of,
+    is_locked,
+    locked,
+    open_container,
+    packets,
+    unheard,
+)
 from segfeat.decode.damage import Damage
 from segfeat.decode.display import Display, read_display
 from segfeat.decode.integrity import (
@@ -96,7 +106,7 @@ def survey(path: Path, damage: Damage, pictures_only: bool = False) -> Survey:
         nominal = max(1, round(1 / (fps * tick)))
         first = _FirstFrame(stream)
         clock = clock_of(container, stream)
-        source = _checked(packets(container, stream, damage.note, clock), stream, damage)
+        source = _checked(packets(container, stream, damage.note, clock), stream, damage, path)
         table = read_table(first.watch(source), nominal)
         for leap in clock.leaps if clock is not None else ():
             damage.note("the clock was set anew, and the time line goes on", leap)
@@ -107,7 +117,7 @@ def survey(path: Path, damage: Damage, pictures_only: bool = False) -> Survey:
         if in_order:
             table = table.in_output_order(start)
         duration_s = float(
-            tick * max(1, table.length(nominal, track_length(stream, len(table.pts)), is_indexed(stream)))
+            tick * max(1, table.length(nominal, track_length(stream, len(table.pts), path), is_indexed(stream)))
         )
         if duration_s > _LONG_S and duration_s > _SPARSE_S * len(table.timeline):
             count = len(table.timeline)
@@ -212,9 +222,11 @@ class _FirstFrame:
                 return  # the passes over the stream report it
 
 
-def _checked(source: Iterable[Packet], stream: VideoStream, damage: Damage) -> Iterator[Packet]:
+def _checked(source: Iterable[Packet], stream: VideoStream, damage: Damage, path: Path) -> Iterator[Packet]:
     length_size = unit_length_size(stream.codec_context)
     for packet in source:
+        if is_locked(packet):  # perhaps after a beginning in the clear
+            raise locked(path)
         if packet.is_corrupt or (length_size and not adds_up(packet, length_size)):
             damage.note("damaged video packet")
         yield packet

@@ -14,7 +14,7 @@ from segfeat.types import Modality
 
 
 @dataclass(frozen=True)
-class Entry:
+class EncoderEntry:
     """One kind of encoder: its modality, its class as ``module:Class``, and how its specification is written."""
 
     modality: Modality
@@ -22,18 +22,20 @@ class Entry:
     form: str
 
 
-ENCODERS: Mapping[str, Entry] = {
-    "open_clip": Entry("visual", "segfeat.encoders.openclip:OpenClip", "open_clip:MODEL[@TAG-or-path]"),
-    "open_clip-patches": Entry(
+ENCODERS: Mapping[str, EncoderEntry] = {
+    "open_clip": EncoderEntry("visual", "segfeat.encoders.openclip:OpenClip", "open_clip:MODEL[@TAG-or-path]"),
+    "open_clip-patches": EncoderEntry(
         "visual", "segfeat.encoders.openclip:OpenClipPatches", "open_clip-patches:MODEL[@TAG-or-path]"
     ),
-    "offline:color-texture": Entry("visual", "segfeat.encoders.color_texture:ColorTexture", "offline:color-texture"),
-    "torchaudio": Entry("audio", "segfeat.encoders.speech:TorchaudioBundle", "torchaudio:BUNDLE[@path]"),
-    "offline:logmel": Entry("audio", "segfeat.encoders.logmel:LogMel", "offline:logmel"),
-    "sentence-transformers": Entry(
+    "offline:color-texture": EncoderEntry(
+        "visual", "segfeat.encoders.color_texture:ColorTexture", "offline:color-texture"
+    ),
+    "torchaudio": EncoderEntry("audio", "segfeat.encoders.speech:TorchaudioBundle", "torchaudio:BUNDLE[@path]"),
+    "offline:logmel": EncoderEntry("audio", "segfeat.encoders.logmel:LogMel", "offline:logmel"),
+    "sentence-transformers": EncoderEntry(
         "text", "segfeat.encoders.sentence:SentenceEncoder", "sentence-transformers:NAME-or-path"
     ),
-    "offline:hashing": Entry("text", "segfeat.encoders.hashing:Hashing", "offline:hashing"),
+    "offline:hashing": EncoderEntry("text", "segfeat.encoders.hashing:Hashing", "offline:hashing"),
 }
 """Scheme, or whole specification, -> encoder."""
 
@@ -103,7 +105,7 @@ class ParsedSpec:
     weights: str
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> EncoderEntry:
         return ENCODERS[self.kind]
 
 

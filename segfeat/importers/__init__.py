@@ -17,6 +17,9 @@ IMPORTERS: Mapping[str, str] = {
     "kuairand": "segfeat.importers.kuairand:read",
     "kuairec": "segfeat.importers.kuairec:read",
     "kuaisar": "segfeat.importers.kuaisar:read",
+    "wechat": "segfeat.importers.wechat:read",
+    "tenrec": "segfeat.importers.no_watch_time:tenrec",
+    "microlens": "segfeat.importers.no_watch_time:microlens",
     "csv": "segfeat.importers.any_csv:read",
 }
 """Format -> function from `Files` to `Imported`, as ``module:function``."""

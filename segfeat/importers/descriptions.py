@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segfeat.log_check import unit_of_lengths
 from segfeat.tables import as_ids, read_table
 from segfeat.types import Attribute, Int64, Names
 
@@ -131,7 +132,7 @@ def read_descriptions(path: Path, what: str, columns: Columns, chosen: Sequence[
     return Descriptions(
         ids[keep].to_numpy(dtype=object),
         _joined(table, words),
-        _milliseconds(table, length, columns.duration_ms),
+        _lengths(table, length, columns.duration_ms, path),
         {c: attribute for c, attribute in cells.items() if c not in left_out},
         left_out,
         {reason: n for reason, n in dropped.items() if n},
@@ -173,11 +174,19 @@ def _joined(table: pd.DataFrame, columns: Sequence[str]) -> Names:
     return np.array([" ".join(" ".join(cells).split()) for cells in zip(*texts, strict=True)], dtype=object)
 
 
-def _milliseconds(table: pd.DataFrame, column: str | None, unit_ms: float) -> Int64:
-    """Lengths (N,), 0 where unknown or no number."""
+def _lengths(table: pd.DataFrame, column: str | None, unit_ms: float, path: Path) -> Int64:
+    """Lengths (N,) in ms, 0 where unknown or no number; ValueError where they cannot be in the unit that they claim."""
     import pandas as pd
 
     if column is None:
         return np.zeros(len(table), dtype=np.int64)
     values = pd.to_numeric(table[column], errors="coerce").to_numpy(float) * unit_ms
-    return np.where((values > 0) & (values < 2**53), np.rint(np.nan_to_num(values, posinf=0)), 0).astype(np.int64)
+    known = np.where((values > 0) & (values < 2**53), np.rint(np.nan_to_num(values, posinf=0)), 0).astype(np.int64)
+    if known.any():
+        middle = float(np.median(known[known > 0]))
+        if unit := unit_of_lengths(middle):
+            raise ValueError(
+                f"{path}: column {column} is in another unit than this format's: half of the videos would be "
+                f"{'shorter' if unit == 's' else 'longer'} than {middle / 1000:,.3g} s"
+            )
+    return known

@@ -102,9 +102,9 @@ def import_log(
         unit_ms or {},
     )
     data = read(files)
-    check = check_log(data.log)
     about = data.videos
     everything = data.log.with_durations(dict(zip(about.ids.tolist(), about.duration_ms.tolist(), strict=True)))
+    check = check_log(everything)
     log = everything.usable(max_duration_s).compact()
     rows_read = len(everything) + sum(everything.dropped.values())
     if not len(log):

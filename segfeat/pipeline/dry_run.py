@@ -54,6 +54,8 @@ class Preview:
         Time that reading and encoding would take, from a sample; None where there is nothing to do.
     expected_bytes : int
         What would be added to the store.
+    left_out : tuple of str
+        Rows of the metadata that cannot be used, and why.
     """
 
     videos: int
@@ -65,6 +67,7 @@ class Preview:
     failures: tuple[Failure, ...]
     expected_s: float | None
     expected_bytes: int
+    left_out: tuple[str, ...] = ()
 
 
 def preview(request: Request, progress: Callable[[Progress], None] | None = None) -> Preview:
@@ -76,6 +79,8 @@ def preview(request: Request, progress: Callable[[Progress], None] | None = None
         As `segfeat.extract` does.
     """
     known = request.prepare()
+    if isinstance(known.found.root, str):
+        raise ValueError(f"{known.found.root}: a dry run opens every video, and would have to fetch them all")
     sources = make_plan(known.new, known.header, job_folder(known.out), known.titled).sources
     counts = Progress.of(sources, videos_before=len(known.found.sources) - len(sources))
     shares = shares_for(known.encoders, request.device, request.workers)
@@ -106,6 +111,7 @@ def preview(request: Request, progress: Callable[[Progress], None] | None = None
         failures=tuple(failures),
         expected_s=None if cost is None else segments * _wall_s(cost, shares),
         expected_bytes=len(lengths) * _VIDEO_BYTES + segments * round(cost.bytes if cost else 0.0),
+        left_out=known.left_out,
     )
 
 

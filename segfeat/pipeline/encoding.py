@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -89,19 +90,32 @@ class Encoding:
             self._room.release()
 
 
-class Batches:
+class BatchFiller:
     """Collects items for one encoder until they fill a batch.
 
-    Items enter in the order of videos and segments, so that the same shard gives the same batches in every run.
+    Items enter in the order of videos and segments, so that the same shard gives the same batches in every run. An item
+    that is, bit for bit, one that came before is not encoded again: digital silence, a picture that stands, a title.
     """
 
     def __init__(self, encoder: Encoder, encoding: Encoding) -> None:
         self._encoder, self._encoding = encoder, encoding
         self._items: list[Any] = []
         self._targets: list[Target] = []
+        self._first: dict[bytes, Target] = {}
+        self._repeated: list[tuple[Target, Target]] = []
+
+    @property
+    def spared(self) -> int:
+        """How many items were not encoded."""
+        return len(self._repeated)
 
     def add(self, item: Any, features: Float32, row: int) -> None:
         """Encode ``item``, sooner or later, into ``features[row]``."""
+        if (key := content(item)) is not None:
+            if key in self._first:
+                self._repeated.append((self._first[key], (features, row)))
+                return
+            self._first[key] = features, row
         self._items.append(item)
         self._targets.append((features, row))
         if len(self._items) >= self._encoder.batch_size:
@@ -112,3 +126,18 @@ class Batches:
         if self._items:
             self._encoding.submit(self._encoder, self._items, self._targets)
             self._items, self._targets = [], []
+
+    def repeat(self) -> None:
+        """Give repeated items the vectors of the first ones, when all batches are encoded."""
+        for (vectors, which), (features, row) in self._repeated:
+            features[row] = vectors[which]
+
+
+def content(item: Any) -> bytes | None:
+    """What decides an item's vector, in short; None for items of which that is not known."""
+    if isinstance(item, str):
+        return hashlib.blake2b(item.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    if isinstance(item, np.ndarray | np.generic) and not item.dtype.hasobject:
+        shape = f"{item.dtype.str} {item.shape} ".encode()
+        return hashlib.blake2b(shape + item.tobytes(), digest_size=16).digest()
+    return None

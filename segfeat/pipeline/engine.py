@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.cores import Shares, available_cores, share_cores
 from segfeat.pipeline.encoding import Encoding
+from segfeat.pipeline.fetching import fetching
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
 from segfeat.pipeline.settings import Settings
@@ -34,11 +35,10 @@ def machinery(
     """
     shares = shares_for(encoders, device, workers)
     with (
-        _torch_threads(shares.threads_per_batch),
-        ReaderPool(
-            reading_task(settings, encoders, device), sources, shares.workers, video_timeout_s, shares.cores
-        ) as pool,
-        Encoding(shares.encoding_threads, _thread_preparer(device, shares), pool.core) as encoding,
+        torch_threads(shares.threads_per_batch),
+        fetching(reading_task(settings, encoders, device), sources) as task,
+        ReaderPool(task, sources, shares.workers, video_timeout_s, shares.cores) as pool,
+        Encoding(shares.encoding_threads, thread_preparer(device, shares), pool.core) as encoding,
     ):
         yield iter(pool), encoding
 
@@ -63,16 +63,16 @@ def _words_device(device: str) -> str:
     return str(resolve_device(device))
 
 
-def shares_for(encoders: Mapping[str, Encoder], device: str, workers: int | None) -> Shares:
-    """Who gets how many cores; ``workers`` None means as many decode processes as there are."""
+def shares_for(encoders: Mapping[str, Encoder], device: str, workers: int | None, cores: int | None = None) -> Shares:
+    """Who gets how many of ``cores``, None: all that this process may use; ``workers`` None: a process for each."""
     from segfeat.encoders.device import resolve_device
 
     networks = any(encoder.spec.weights != "none" for encoder in encoders.values())
     on_gpu = networks and resolve_device(device).type == "cuda"
-    return share_cores(available_cores(), networks, on_gpu, workers)
+    return share_cores(cores or available_cores(), networks, on_gpu, workers)
 
 
-def _thread_preparer(device: str, shares: Shares) -> Callable[[], None]:
+def thread_preparer(device: str, shares: Shares) -> Callable[[], None]:
     """What every encoding thread does first: count its own threads, and on a GPU have a queue of its own there."""
     import torch
 
@@ -89,7 +89,7 @@ def _thread_preparer(device: str, shares: Shares) -> Callable[[], None]:
 
 
 @contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """Torch with this many threads, and no more threads in tokenizers."""
     import torch
 

@@ -62,10 +62,15 @@ class Closed:
 
 @dataclass(frozen=True)
 class Failed:
-    """No video; ``code`` from `segfeat.store.reader.FAILURE_CODES`."""
+    """No video; ``code`` from `segfeat.failures.FAILURE_CODES`."""
 
     code: str
     message: str
+
+
+def unforeseen(path: str, what: str) -> Failed:
+    """An error that nobody foresaw, with what can be done about it."""
+    return Failed("internal", f"{path}: {what}; extract --retry-failed reads it again, perhaps with another --decoder")
 
 
 Message = Opened | SegmentItems | Closed | Failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,16 @@ Identity = tuple[int, int]
 
 @dataclass(frozen=True)
 class Finished:
-    """Files that a store has dealt with: path to identity, title and, for videos, id (None for failures)."""
+    """Files that a store has dealt with.
+
+    Attributes
+    ----------
+    videos : dict of path to identity, title and id
+    failures : dict of path to identity and whether other files had the same id
+    """
 
     videos: dict[str, tuple[Identity, str, str]]
-    failures: dict[str, Identity]
+    failures: dict[str, tuple[Identity, bool]]
 
     @classmethod
     def of(cls, store: FeatureStore) -> Finished:
@@ -30,16 +36,18 @@ class Finished:
         rows = zip(store.paths, stats, store.titles, store.video_ids, strict=True)
         return cls(
             {path: (identity, title, video_id) for path, identity, title, video_id in rows if path},
-            {f.path: (f.size_bytes, f.mtime_ns) for f in store.failures},
+            {f.path: ((f.size_bytes, f.mtime_ns), f.code == "id_clash") for f in store.failures},
         )
 
     def has(self, source: Source, titles_given: bool, retry_failed: bool = False) -> bool:
-        """Whether this file, as it is now, has been dealt with."""
+        """Whether this file, as it is now, has been dealt with; one that is gone keeps what is known of it."""
         identity = (source.size_bytes, source.mtime_ns)
         if source.path in self.videos:
+            if not source.there:
+                return True
             known, title, video_id = self.videos[source.path]
             return (known, video_id) == (identity, source.video_id) and (title == source.title or not titles_given)
-        return not retry_failed and self.failures.get(source.path) == identity
+        return not retry_failed and self.failures.get(source.path) == (identity, bool(source.clash))
 
     @property
     def paths(self) -> set[str]:
@@ -86,11 +94,12 @@ def make_plan(new: Sequence[Source], header: StoreHeader, folder: Path, titles_g
     for path in sorted(folder.glob("shard-*.h5")):
         if path.name in used:
             continue
-        found = _still_good(path, header, waiting.values(), titles_given)
+        finished = _finished(path, header)
+        # Only the files of this shard are looked at: there may be as many shards as there are files.
+        known = [waiting[p] for p in finished.paths if p in waiting]
+        found = {source.path for source in known if finished.has(source, titles_given)}
         if found:
-            with FeatureStore(path) as store:
-                part = Part(path, frozenset(Finished.of(store).paths - found))
-            done.append((min(place[p] for p in found), part))
+            done.append((min(place[p] for p in found), Part(path, frozenset(finished.paths - found))))
             for p in found:
                 del waiting[p]
     todo = []
@@ -101,9 +110,7 @@ def make_plan(new: Sequence[Source], header: StoreHeader, folder: Path, titles_g
     return Plan(tuple(todo), tuple(done))
 
 
-def _still_good(path: Path, header: StoreHeader, sources: Iterable[Source], titles_given: bool) -> set[str]:
-    with FeatureStore(path) as store:
-        if header.differences(store.header):
-            return set()
-        finished = Finished.of(store)
-    return {s.path for s in sources if s.path in finished.paths and finished.has(s, titles_given)}
+def _finished(shard: Path, header: StoreHeader) -> Finished:
+    """What a shard has dealt with; nothing if it was made with other settings."""
+    with FeatureStore(shard) as store:
+        return Finished({}, {}) if header.differences(store.header) else Finished.of(store)

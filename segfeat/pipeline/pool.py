@@ -1,5 +1,8 @@
 """Worker processes that read files ahead of the encoders, watched so that a hang or a crash costs one file.
 
+It costs no more than the file's sound and words where these were at fault: a file whose reading ends in any way that
+nobody foresaw is read once more without them.
+
 Sources are handed out in their order and come back in their order. A worker reads one file at a time. What it sends is
 held here until the encoders take it, within a bound on memory: beyond it workers wait in their writes.
 """
@@ -44,15 +47,25 @@ class ReaderPool:
         killed, and its file failed.
     cores : int, optional
         Workers, and threads inside `core`, that may be busy at once: workers stand still while there are more.
+    lasting : bool
+        Whether workers stay when all sources are read, as `submit` may bring more.
     """
 
     def __init__(
-        self, task: Task, sources: Sequence[Source], workers: int, timeout_s: float, cores: int | None = None
+        self,
+        task: Task,
+        sources: Sequence[Source],
+        workers: int,
+        timeout_s: float,
+        cores: int | None = None,
+        lasting: bool = False,
     ) -> None:
+        self._lasting = lasting
         self._task, self._timeout_s, self._cores = task, timeout_s, cores
         self._taken = 0
-        self._count = min(workers, len(sources))
+        self._count = workers if lasting else min(workers, len(sources))
         self._waiting = deque(sources)
+        self._again: deque[Arrival] = deque()
         self._order: deque[Arrival] = deque()
         self._workers: list[DecodeProcess] = []
         self._failed_starts = 0
@@ -93,6 +106,12 @@ class ReaderPool:
                 self._order.popleft()
                 self._wake()
 
+    def submit(self, sources: Sequence[Source]) -> None:
+        """More sources, to be iterated over once those before them have been."""
+        with self._changed:
+            self._waiting.extend(sources)
+            self._wake()
+
     @contextmanager
     def core(self) -> Iterator[None]:
         """Take a core from the workers."""
@@ -131,7 +150,7 @@ class ReaderPool:
 
     def _supervise(self) -> None:
         try:
-            while not self._stopping and (self._waiting or any(w.arrival for w in self._workers)):
+            while not self._stopping and (self._lasting or self._unfinished()):
                 while len(self._workers) < min(self._count, self._unfinished()):
                     worker = DecodeProcess(self._task)
                     with self._changed:
@@ -149,25 +168,35 @@ class ReaderPool:
                 worker.end()
 
     def _unfinished(self) -> int:
-        return len(self._waiting) + sum(worker.arrival is not None for worker in self._workers)
+        return len(self._waiting) + len(self._again) + sum(worker.arrival is not None for worker in self._workers)
 
     def _hand_out(self) -> None:
         for worker in self._workers:
-            if not (worker.ready and worker.arrival is None and self._waiting):
+            if not (worker.ready and worker.arrival is None):
                 continue
             with self._changed:
-                held = sum(arrival.held_bytes for arrival in self._order)
-                if held >= AHEAD_BYTES * self._count or len(self._order) >= AHEAD_FILES * self._count:
+                arrival = self._again.popleft() if self._again else self._next()
+                if arrival is None:
                     return
-                worker.arrival = Arrival(self._waiting.popleft(), self._changed, self._wake)
-                self._order.append(worker.arrival)
-                self._changed.notify_all()
+                worker.arrival = arrival
                 worker.seen_s, worker.paused = time.monotonic(), False
                 self._share()
             try:
-                worker.connection.send(worker.arrival.source)
-            except OSError:
-                continue  # it has died; listening will tell
+                worker.connection.send(arrival.source)
+            except OSError:  # it has died before; listening will tell
+                worker.arrival = None
+                self._again.append(arrival)
+
+    def _next(self) -> Arrival | None:
+        """The next file, begun; None where there is none, or no room for more; called under the lock."""
+        held = sum(arrival.held_bytes for arrival in self._order)
+        full = held >= AHEAD_BYTES * self._count or len(self._order) >= AHEAD_FILES * self._count
+        if full or not self._waiting:
+            return None
+        arrival = Arrival(self._waiting.popleft(), self._changed, self._wake)
+        self._order.append(arrival)
+        self._changed.notify_all()
+        return arrival
 
     def _listen(self) -> None:
         now_s = time.monotonic()
@@ -205,14 +234,18 @@ class ReaderPool:
             worker.ready, self._failed_starts = True, 0
         elif worker.arrival is not None:
             with self._changed:  # in one go: a file that has ended may leave the order at once
-                worker.arrival.add(message)
+                arrival = worker.arrival
                 if isinstance(message, Closed | Failed):
                     worker.arrival = None
                     worker.run(True)
                     self._share()
+                if isinstance(message, Failed) and message.code == "internal":
+                    self._give_up(arrival, message)
+                else:
+                    arrival.add(message)
 
     def _replace(self, worker: DecodeProcess, reason: Failed | None) -> None:
-        """End a worker that hangs or has died, and fail its file; the loop starts another."""
+        """End a worker that hangs or has died, and give up its file; the loop starts another."""
         with self._changed:
             self._workers.remove(worker)
             self._share()
@@ -224,7 +257,16 @@ class ReaderPool:
         if worker.arrival is not None:
             code, message = ("crashed", how_it_ended(status)) if reason is None else (reason.code, reason.message)
             detail = f": {words}" if words else ""
-            worker.arrival.add(Failed(code, f"{worker.arrival.source.path}: {message}{detail}"))
+            self._give_up(worker.arrival, Failed(code, f"{worker.arrival.source.path}: {message}{detail}"))
+
+    def _give_up(self, arrival: Arrival, failed: Failed) -> None:
+        """Fail a file; but for the first time have it read once more, without sound and words."""
+        with self._changed:
+            if arrival.source.pictures_only:
+                arrival.add(failed)
+            else:
+                arrival.read_again(failed.message.removeprefix(f"{arrival.source.path}: "))
+                self._again.append(arrival)
 
     def _wake(self) -> None:
         with self._changed:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.messages import Closed, Failed
 from segfeat.pipeline.sources import Source
+
+_COUNTED = ("videos_done", "videos_partial", "segments_done", "decoding_s", "shards_done", "_bytes_done")
 
 
 @dataclass
@@ -29,6 +31,10 @@ class Progress:
         Failed files of this run by code.
     stopping : bool
         Whether an interruption was asked for and work in flight is being finished.
+    shards_total, shards_done : int
+        Pieces of work of an engine that spreads them over machines.
+    actors : int
+        Its workers that have finished any; 0 on a single machine.
     """
 
     videos_total: int = 0
@@ -39,6 +45,9 @@ class Progress:
     decoding_s: float = 0.0
     failures: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
+    shards_total: int = 0
+    shards_done: int = 0
+    actors: int = 0
     _bytes_total: int = 0
     _bytes_done: int = 0
     _started_s: float = field(default_factory=time.monotonic)
@@ -58,6 +67,23 @@ class Progress:
             self.segments_done += len(arrival.opened.spans_s)
             self.decoding_s += arrival.end.cpu_s
             self.videos_partial += bool(arrival.end.problems)
+
+    def add(self, other: Progress) -> None:
+        """Count what somebody else has counted."""
+        for name in _COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failures.update(other.failures)
+        self.actors = max(self.actors, other.actors)
+        self.stopping = self.stopping or other.stopping
+
+    def counts(self) -> dict[str, Any]:
+        """What has been done, as JSON; `from_counts` reads it."""
+        return {**{name: getattr(self, name) for name in _COUNTED}, "failures": dict(self.failures)}
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, Any]) -> Progress:
+        """What another process has done."""
+        return cls(failures=Counter(counts["failures"]), **{name: counts[name] for name in _COUNTED})
 
     @property
     def elapsed_s(self) -> float:

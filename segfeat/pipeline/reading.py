@@ -60,16 +60,11 @@ class Reading:
 
     def __call__(self, source: Source) -> Iterator[Message]:
         """Messages about one source; what goes wrong with the file is a message, not an exception."""
-        try:
-            os.stat(source.file)
-        except FileNotFoundError:
-            yield Failed("not_found", f"{source.path}: vanished before it was read")
-            return
-        except OSError as error:
-            yield Failed("unreadable", f"{source.path}: {error.strerror}")
+        if (refused := _refused(source)) is not None:
+            yield refused
             return
         try:
-            reader = open_video(source.file, self.settings.decoder)
+            reader = open_video(source.file, self.settings.decoder, source.pictures_only)
         except DecodeError as error:
             yield Failed(error.code, str(error).replace(source.file, source.path))
             return
@@ -93,10 +88,11 @@ class Reading:
         problems: list[str] = []
         times_s = frame_times(spans_s, self.settings.frames_per_segment, self.settings.frame_position)
         pictures = self._pictures(reader, times_s)
-        waveforms, sound = self._sound(reader, spans_s)
+        waveforms, sound = self._sound(reader, spans_s, problems.append)
         beside = tuple(Path(source.file).with_name(name) for name in source.side_files)
         material = Material(reader, spans_s, times_s, source.title, beside, sound, problems.append)
-        words = {s.kind: _careful(s, material) for s in self.sources}
+        without = source.pictures_only
+        words = {s.kind: repeat(()) if without and s.kind != "title" else _careful(s, material) for s in self.sources}
         seen = False
         for (start_s, end_s), waveform in zip(spans_s.tolist(), waveforms, strict=False):
             taken = [next(pictures) for _ in range(times_s.shape[1])]
@@ -124,14 +120,26 @@ class Reading:
         return iter(reader.frames(times_s.ravel(), self.short_side))
 
     def _sound(
-        self, reader: VideoReader, spans_s: Float64
+        self, reader: VideoReader, spans_s: Float64, note: Callable[[str], None]
     ) -> tuple[Iterator[Float32], Callable[[], Iterator[Float32]]]:
         """The sound for the encoder, and for those who listen to words: decoded once if they want the same rate."""
-        mine = reader.audio(spans_s, self.sample_rate) if self.sample_rate else repeat(_NO_SOUND)
+        mine = _heard(reader, spans_s, self.sample_rate, note) if self.sample_rate else repeat(_NO_SOUND)
         if self.sample_rate != SPEECH_RATE or not any(source.hears for source in self.sources):
-            return mine, partial(reader.audio, spans_s, SPEECH_RATE)
+            return mine, partial(_heard, reader, spans_s, SPEECH_RATE, note)
         mine, theirs = tee(mine)
         return mine, lambda: theirs
+
+
+def _heard(reader: VideoReader, spans_s: Float64, sample_rate: int, note: Callable[[str], None]) -> Iterator[Float32]:
+    """The sound of every span; none, with a note, once reading it has failed."""
+    given = 0
+    try:
+        for waveform in reader.audio(spans_s, sample_rate):
+            yield waveform
+            given += 1
+    except Exception as error:  # whatever a decoder of sound throws must not cost the pictures
+        note(f"sound from {spans_s[given, 0]:g} s on cannot be read: {type(error).__name__}: {error}")
+    yield from repeat(_NO_SOUND, len(spans_s) - given)
 
 
 def _careful(source: WordSource, material: Material) -> Iterator[tuple[Line, ...]]:
@@ -153,8 +161,11 @@ class Probing:
 
     def __call__(self, source: Source) -> Iterator[Message]:
         """Opened and Closed, or Failed."""
+        if (refused := _refused(source)) is not None:
+            yield refused
+            return
         try:
-            reader = open_video(source.file, self.settings.decoder)
+            reader = open_video(source.file, self.settings.decoder, source.pictures_only)
         except DecodeError as error:
             yield Failed(error.code, str(error).replace(source.file, source.path))
             return
@@ -162,6 +173,21 @@ class Probing:
         yield Opened(info.duration_s, segment_spans(info.duration_s, self.settings.segment_s), reader.name)
         yield Closed(tuple(reader.problems))
         reader.close()
+
+
+def _refused(source: Source) -> Failed | None:
+    """Why a file need not even be opened; None where it must be."""
+    if source.clash:
+        return Failed("id_clash", f"{source.path}: {source.clash}")
+    try:
+        os.stat(source.file)
+    except (FileNotFoundError, NotADirectoryError):
+        return Failed(
+            "not_found", f"{source.path}: {'vanished before it was read' if source.there else 'no such file'}"
+        )
+    except OSError as error:
+        return Failed("unreadable", f"{source.path}: {error.strerror}")
+    return None
 
 
 def _stacked(frames: list[Frame]) -> tuple[UInt8, Float64]:

@@ -11,9 +11,10 @@ from segfeat.decode.subtitles import AUTO
 from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
 from segfeat.interactions import Interactions, read_interactions
 from segfeat.log_check import LogCheck, check_log, parse_units
+from segfeat.pipeline.objects import find_objects, is_url
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings
-from segfeat.pipeline.sources import Scan, Source, check_ids, common_root, scan
+from segfeat.pipeline.sources import Scan, Source, common_root, scan, shared_folder
 from segfeat.pipeline.titles import with_titles
 from segfeat.segment import SEGMENT_S
 from segfeat.store.manifest import NAME as MANIFEST
@@ -51,12 +52,24 @@ class Request:
     video_timeout_s: float = VIDEO_TIMEOUT_S
     words: str | Sequence[str] = DEFAULT_WORDS
     subtitle_encoding: str = AUTO
+    manifest: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers must be at least 1, not {self.workers}")
         if not self.video_timeout_s > 0:
             raise ValueError(f"the video timeout must be a positive number of seconds, not {self.video_timeout_s}")
+
+    def _find(self, given: Sequence[str | Path], store: Path | None) -> Scan:
+        """The sources; ``store`` is the one that is added to."""
+        root, taken = _known(store) if store is not None else ("", {})
+        if self.manifest is not None or any(is_url(path) for path in given):
+            return find_objects([str(path) for path in given], self.manifest, self.id_from, root, taken)
+        # What is named and not there is a failure like others, unless nothing is there.
+        common_root([path for path in given if os.path.lexists(path)] or given)
+        # A store keeps its root as long as that folder exists.
+        kept = Path(root) if root and Path(root).is_dir() else shared_folder(given)
+        return scan(given, kept, self.id_from, taken)
 
     def prepare(self) -> Prepared:
         """Look at files, metadata, log, weights and the store, in this order; decode nothing.
@@ -84,11 +97,11 @@ class Request:
         if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
             raise ValueError(f"{out} is a folder of other things; name a file, or a folder of its own, for the store")
         adding = (out.is_file() or (out / MANIFEST).exists()) and not self.overwrite
-        root = _root(common_root(given), out if adding else None)
-        found = scan(given, root, self.id_from)
+        found = self._find(given, out if adding else None)
         sources = list(found.sources)
+        left_out: list[str] = []
         if self.metadata is not None:
-            sources = with_titles(sources, self.metadata)
+            sources = with_titles(sources, self.metadata, left_out.append)
         log = self.interactions
         if log is not None and not isinstance(log, Interactions):
             log = read_interactions(log, unit_ms=parse_units(self.unit))
@@ -98,10 +111,10 @@ class Request:
         base = _finished(out, header) if adding else None
         titled = self.metadata is not None
         new = [s for s in sources if base is None or not base.has(s, titled, self.retry_failed)]
-        if base is not None:
-            check_ids(new, {video_id: path for path, (_, _, video_id) in base.videos.items()})
         found = replace(found, sources=tuple(sources))
-        return Prepared(self, out, settings, header, encoders, found, tuple(new), titled, base, log, check)
+        return Prepared(
+            self, out, settings, header, encoders, found, tuple(new), titled, base, log, check, tuple(left_out)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +141,8 @@ class Prepared:
         The log asked for.
     check : LogCheck or None
         What it holds.
+    left_out : tuple of str
+        Rows of the metadata that could not be used, and why.
     """
 
     request: Request
@@ -141,11 +156,12 @@ class Prepared:
     base: Finished | None
     log: Interactions | None
     check: LogCheck | None
+    left_out: tuple[str, ...] = ()
 
 
 def _check(log: Interactions, sources: Sequence[Source], store: Path | None) -> LogCheck:
     """The log beside the videos that the store will have; how long they are is not known before they are read."""
-    known = dict.fromkeys((source.video_id for source in sources), 0)
+    known = dict.fromkeys((source.video_id for source in sources if source.there and not source.clash), 0)
     if store is not None:
         with FeatureStore(store) as before:
             known |= before.duration_ms
@@ -169,17 +185,14 @@ def _load(specs: Mapping[Modality, str], device: str) -> dict[str, Encoder]:
     return {modality: encoder for modality, encoder in loaded.items() if encoder is not None}
 
 
-def _root(scanned: Path, store: Path | None) -> Path:
-    """What paths are relative to: a store keeps its root as long as that folder exists."""
-    if store is None:
-        return scanned
+def _known(store: Path) -> tuple[str, dict[str, str]]:
+    """What a store's paths are relative to, and the path of every id."""
     with FeatureStore(store) as opened:
-        kept = Path(opened.root)
-    return kept if opened.root and kept.is_dir() else scanned
+        return opened.root, dict(zip(opened.video_ids, opened.paths, strict=True))
 
 
-def _finished(path: Path, header: StoreHeader) -> Finished:
-    """What the store knows already.
+def _finished(path: Path, header: StoreHeader) -> Finished | None:
+    """What the store knows already; None for one without a video that was made with other settings, which is no loss.
 
     Raises
     ------
@@ -188,6 +201,8 @@ def _finished(path: Path, header: StoreHeader) -> Finished:
     """
     with FeatureStore(path) as store:
         if lines := store.header.differences(header):
+            if not len(store) and store.interactions is None:
+                return None
             raise ValueError(
                 f"{path} was made with other settings (its own against yours): {'; '.join(lines)}; write another "
                 "store, or start this one anew with --overwrite"

@@ -13,8 +13,8 @@ import numpy as np
 
 from segfeat.failures import Failure
 from segfeat.pipeline.arrival import Arrival
-from segfeat.pipeline.encoding import Batches, Encoding
-from segfeat.pipeline.messages import Failed, Opened, SegmentItems
+from segfeat.pipeline.encoding import BatchFiller, Encoding
+from segfeat.pipeline.messages import Failed, Opened, SegmentItems, unforeseen
 from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Source
 from segfeat.store.writer import write_store
@@ -36,9 +36,17 @@ class Shard:
 
     sources: tuple[Source, ...]
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(source.size_bytes for source in self.sources)
+
     def name(self, header: StoreHeader) -> str:
         """File name: a hash of what decides the content."""
-        members = [(s.video_id, s.path, s.size_bytes, s.mtime_ns, s.title) for s in self.sources]
+        members = [
+            (s.video_id, s.path, s.size_bytes, s.mtime_ns, s.title, *([s.clash] if s.clash else []))
+            for s in self.sources
+        ]
         digest = hashlib.sha256(json.dumps([asdict(header), members], sort_keys=True).encode())
         return f"shard-{digest.hexdigest()[:24]}.h5"
 
@@ -77,7 +85,7 @@ def write_shard(
     arrived : callable
         Told of every file that has been read to its end.
     """
-    batches = {modality: Batches(encoder, encoding) for modality, encoder in encoders.items()}
+    batches = {modality: BatchFiller(encoder, encoding) for modality, encoder in encoders.items()}
     drafts: list[_Draft] = []
     failures: list[Failure] = []
     for _ in range(count):
@@ -93,13 +101,16 @@ def write_shard(
         if isinstance(arrival.end, Failed):
             failures.append(_failure(arrival.source, arrival.end.code, arrival.end.message))
         elif draft is None or arrival.end is None or draft.rows < len(draft.opened.spans_s):
-            failures.append(_failure(arrival.source, "internal", f"{arrival.source.path}: ended without its segments"))
+            end = unforeseen(arrival.source.path, "reading it ended before its last segment")
+            failures.append(_failure(arrival.source, end.code, end.message))
         else:
             draft.problems = "; ".join(arrival.end.problems)
             drafts.append(draft)
     for waiting in batches.values():
         waiting.flush()
     encoding.finish()
+    for waiting in batches.values():
+        waiting.repeat()
     good = [draft for draft in drafts if draft.finite]
     for draft in drafts:
         if not draft.finite:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segfeat.pipeline.extractor import Extractor
 from segfeat.pipeline.job import job_folder
 from segfeat.pipeline.plan import make_plan
 from segfeat.pipeline.request import Request
-from segfeat.pipeline.shard import extract_shard
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,11 @@ def extract_share(request: Request, share: Share) -> int:
     folder.mkdir(exist_ok=True)
     # Cut from the whole list, so that all tasks see the same shards however far the others are.
     mine = make_plan(known.new, known.header, folder / "none", known.titled).todo[share.index - 1 :: share.count]
-    written = 0
-    for _, shard in mine:
-        if not (folder / shard.name(known.header)).exists():
-            extract_shard(
-                shard,
-                known.settings,
-                known.encoders,
-                folder,
-                known.found.root,
-                device=request.device,
-                workers=request.workers,
-                video_timeout_s=request.video_timeout_s,
-            )
-            written += 1
-    return written
+    left = [shard for _, shard in mine if not (folder / shard.name(known.header)).exists()]
+    if left:
+        with Extractor(
+            known.settings, known.encoders, request.device, request.workers, request.video_timeout_s
+        ) as extractor:
+            for shard in left:
+                extractor.extract(shard, folder, known.found.root)
+    return len(left)

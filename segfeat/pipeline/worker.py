@@ -13,10 +13,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from segfeat.pipeline.messages import Closed, Failed
+from segfeat.pipeline.messages import Closed, Failed, Message, unforeseen
+
+if TYPE_CHECKING:
+    from segfeat.pipeline.process import Task
+    from segfeat.pipeline.sources import Source
 
 _PR_SET_PDEATHSIG = 1
 
@@ -35,23 +40,29 @@ def main(handle: int, parent: int) -> None:
         _warm_up(decoders)
         connection.send(None)
         while True:
-            source = connection.recv()
-            try:
-                for message in task(source):
-                    connection.send(message)
-                    if isinstance(message, Closed | Failed):
-                        break
-                else:
-                    connection.send(Failed("internal", f"{source.path}: ended without a word"))
-            except MemoryError:
-                connection.send(Failed("internal", f"{source.path}: out of memory"))
-            except (BrokenPipeError, ConnectionResetError):
-                raise
-            except Exception as error:  # whatever a library throws at one file must not end the job
-                connection.send(Failed("internal", f"{source.path}: {type(error).__name__}: {error}"))
-            gc.collect()  # PyAV's containers refer to themselves, and would keep their codecs' pictures for long
+            end = _read(task, connection.recv(), connection.send)
+            # PyAV's containers refer to themselves, and would keep their codecs' pictures for long. What goes wrong
+            # here is this file's fault and not the next one's, so its end is told when it has been let go.
+            gc.collect()
+            connection.send(end)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _read(task: Task, source: Source, send: Callable[[Message], None]) -> Closed | Failed:
+    """Send on what there is to say about a source; its end is returned."""
+    try:
+        for message in task(source):
+            if isinstance(message, Closed | Failed):
+                return message
+            send(message)
+    except MemoryError:
+        return unforeseen(source.path, "out of memory, of which fewer --workers leave more for each")
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception as error:  # whatever a library throws at one file must not end the job
+        return unforeseen(source.path, f"an error that nobody foresaw ({type(error).__name__}: {error})")
+    return unforeseen(source.path, "reading it ended without a word")
 
 
 def _warm_up(decoders: dict[str, str]) -> None:

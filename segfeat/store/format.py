@@ -1,7 +1,8 @@
 """The feature store: one HDF5 file, flat and ragged. This docstring is the format specification, version 2.
 
 V videos, T segments of all videos one after another, F pictures a segment, D feature dimensions. Every numeric dataset
-is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.get_offset()``; strings are UTF-8.
+is contiguous and uncompressed, so that it can be memory-mapped at ``dataset.id.get_offset()``. Strings are UTF-8; bytes
+of file names that are none are written as ``\\xff``, and a backslash in front of what looks like one as ``\\x5c``.
 
 ======================================  ==============  ==============================================================
 ``/videos/id``                          str (V,)        unique

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -89,13 +90,60 @@ def create(file: NewFile, name: str, shape: tuple[int, ...], dtype: Any) -> h5py
 
 
 def strings(values: Iterable[str]) -> npt.NDArray[np.object_]:
-    """Strings as HDF5 takes them: names that are no UTF-8 keep their bytes; NUL cannot be stored and is replaced."""
-    return np.array([v.replace("\0", "\ufffd").encode("utf-8", "surrogateescape") for v in values], dtype=object)
+    """Strings as HDF5 takes them: UTF-8, in which bytes of names that are none stand as ``\\xff``.
+
+    A text that looks like such a byte has its backslash written as ``\\x5c``. NUL cannot be stored and is replaced.
+    """
+    return np.array(
+        [escaped(v.replace("\0", "\ufffd").encode("utf-8", "surrogateescape")) for v in values], dtype=object
+    )
 
 
-def text(dataset: h5py.Dataset) -> Any:
+def escaped(name: bytes) -> bytes:
+    """A name as UTF-8; see `strings`."""
+    if name.isascii() and b"\\x" not in name:
+        return name
+    apart = _LOOKS_ESCAPED.sub(rb"\\x5c", name)
+    return apart.decode("utf-8", "backslashreplace").encode()
+
+
+def valid(name: bytes) -> bytes:
+    """A stored string as it is, or escaped where it is no UTF-8."""
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return escaped(name)
+    return name
+
+
+def as_written(text: str) -> str:
+    """What was escaped, with bytes that are no UTF-8 as Python spells them."""
+    if "\\x" not in text:
+        return text
+    return _ESCAPED.sub(lambda m: bytes([int(m[1], 16)]).decode("utf-8", "surrogateescape"), text)
+
+
+_LOOKS_ESCAPED = re.compile(rb"\\(?=x(?:[89a-f][0-9a-f]|5c))")
+_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f]|5c)")
+
+
+class Text:
     """A string dataset to be indexed for ``str``; file names that are no UTF-8 come back as Python spells them."""
-    return dataset.asstr("utf-8", "surrogateescape")
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        # Stores of earlier versions hold such names as they are.
+        self._plain = dataset.asstr("utf-8", "surrogateescape")
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self._plain[key]
+        if isinstance(found, str):
+            return as_written(found)
+        return np.array([as_written(text) for text in found.ravel()], dtype=object).reshape(found.shape)
+
+
+def text(dataset: h5py.Dataset) -> Text:
+    """See `Text`."""
+    return Text(dataset)
 
 
 def content_hash(file: h5py.File) -> str:

@@ -234,5 +234,7 @@ def _copy(source: h5py.Dataset, target: h5py.Dataset, runs: Runs, at: int, rows:
     for first, last in runs:
         for start in range(first, last, step):
             block: npt.NDArray[Any] = source[start : min(start + step, last)]
+            if block.dtype == object:  # stores of earlier versions hold names of any bytes
+                block = np.array([hdf5.valid(text) for text in block.tolist()], dtype=object)
             target[at : at + len(block)] = block
             at += len(block)

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from segfeat.failures import Failure
+from segfeat.html import facts_html
 from segfeat.interactions import Categories, Interactions
 from segfeat.store import words
 from segfeat.store.attributes import read_attributes
-from segfeat.store.format import FORMAT_VERSION
+from segfeat.store.frames import feature_frame, segment_frame
 from segfeat.store.hdf5 import text
+from segfeat.store.header import read_header
 from segfeat.store.mapped import MappedColumn, MappedFile
 from segfeat.types import (
-    MODALITIES,
     Attribute,
     Bool,
     EncoderSpec,
     Float32,
     Float64,
     Int64,
-    StoreHeader,
     Users,
     VideoFeatures,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class FeatureStore:
@@ -66,7 +68,7 @@ class FeatureStore:
         except OSError as error:
             raise ValueError(f"{self.path}: not an HDF5 file, or one cut off while written: {error}") from error
         try:
-            self.header = self._read_header()
+            self.header = read_header(self._file, self.path)
             self.format_version = int(self._file.attrs["format_version"])
             self.content_hash = str(self._file.attrs["content_hash"])
             self.root = str(self._file.attrs["root"])
@@ -98,6 +100,24 @@ class FeatureStore:
     def __repr__(self) -> str:
         columns = ", ".join(f"{m} {s.name} {s.dim}-d" for m, s in self.encoders.items()) or "no features"
         return f"<FeatureStore {self.path.name}: {len(self):,} videos, {self.segment_total:,} segments; {columns}>"
+
+    def _repr_html_(self) -> str:
+        log, partial = self.interactions, int((self.status == "partial").sum())
+        return facts_html(
+            {
+                "store": str(self.path),
+                "videos": f"{len(self):,}" + (f", {partial:,} of them partial" if partial else ""),
+                "segments": f"{self.segment_total:,} of {self.segment_s:g} s",
+                **{
+                    modality: f"{spec.name}, {spec.dim} dimensions, for {int(self.valid(modality).sum()):,} segments"
+                    for modality, spec in self.encoders.items()
+                },
+                "videos by": ", ".join(self.video_attributes),
+                "users by": ", ".join(self.user_attributes),
+                "interactions": "none" if log is None else f"{len(log):,} views",
+                "failures": f"{len(self.failures):,}",
+            }
+        )
 
     def __len__(self) -> int:
         return len(self.duration_s)
@@ -278,6 +298,21 @@ class FeatureStore:
         values[~valid] = 0.0
         return values, valid
 
+    def to_frame(self, modality: str | None = None) -> pd.DataFrame:
+        """One row a segment: columns ``video_id, segment, start_s, end_s, words``, then those of a modality.
+
+        Parameters
+        ----------
+        modality : str, optional
+            Its D features follow as float32 columns ``visual_0 … visual_{D-1}``, NaN where the segment has none.
+
+        Raises
+        ------
+        ValueError
+            If the store has no such modality.
+        """
+        return segment_frame(self) if modality is None else feature_frame(self, modality)
+
     @cached_property
     def video_attributes(self) -> Mapping[str, Attribute]:
         """Categorical attributes of the videos (V rows each) by name: author, tags, music."""
@@ -317,23 +352,6 @@ class FeatureStore:
         users, videos = self._strings("interactions/user_id"), self._strings("interactions/video_id")
         return Interactions(users, videos, *columns, context=context)  # type: ignore[misc]  # five columns
 
-    def _read_header(self) -> StoreHeader:
-        attributes = self._file.attrs
-        if attributes.get("format") != "segfeat":
-            raise ValueError(f"{self.path}: an HDF5 file, but not a segfeat store")
-        version = int(attributes["format_version"])
-        if version > FORMAT_VERSION:
-            raise ValueError(
-                f"{self.path}: written in store format {version}, but this segfeat reads up to {FORMAT_VERSION}: "
-                "upgrade segfeat"
-            )
-        specs: dict[str, EncoderSpec] = {
-            modality: EncoderSpec(**{k: _plain(v) for k, v in self._file[f"features/{modality}"].attrs.items()})
-            for modality in MODALITIES
-            if f"features/{modality}" in self._file
-        }
-        return StoreHeader(float(attributes["segment_s"]), json.loads(attributes["parameters"]), specs)
-
     def _check_modality(self, modality: str) -> None:
         if modality not in self.encoders:
             raise ValueError(f"{self.path}: no {modality} features; it has {', '.join(self.encoders) or 'none'}")
@@ -358,11 +376,6 @@ class FeatureStore:
         if offset is None:  # empty, or written by somebody who chunked it: right all the same, only slower
             return np.asarray(dataset[:])
         return np.memmap(self.path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
-
-
-def _plain(value: Any) -> Any:
-    """HDF5 attribute values as plain Python ones."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def open_store(path: str | Path) -> FeatureStore:

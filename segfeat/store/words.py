@@ -72,7 +72,7 @@ def read(file: h5py.File, start: int, stop: int) -> Words:
         group = file[f"{GROUP}/{kind}"]
         ends = group["offset"][start : stop + 1]
         rows = slice(int(ends[0]), int(ends[-1]))
-        texts = group["text"].asstr("utf-8", "surrogateescape")[rows]
+        texts = hdf5.text(group["text"])[rows]
         lines = [
             Line(start_s, end_s, text, confidence)
             for (start_s, end_s), text, confidence in zip(

@@ -11,7 +11,7 @@ from segfeat.words.base import Options, WordSource
 
 
 @dataclass(frozen=True)
-class Entry:
+class WordsEntry:
     """A source: the kind of its words, ``module:class``, and how users write it."""
 
     kind: str
@@ -19,14 +19,14 @@ class Entry:
     form: str
 
 
-SOURCES: Mapping[str, Entry] = {
-    "title": Entry("title", "segfeat.words.written:Title", "title"),
-    "subtitles": Entry("subtitles", "segfeat.words.written:Subtitles", "subtitles"),
-    "speech:faster-whisper": Entry(
+SOURCES: Mapping[str, WordsEntry] = {
+    "title": WordsEntry("title", "segfeat.words.written:Title", "title"),
+    "subtitles": WordsEntry("subtitles", "segfeat.words.written:Subtitles", "subtitles"),
+    "speech:faster-whisper": WordsEntry(
         "speech", "segfeat.words.whisper:FasterWhisper", "speech:faster-whisper:NAME-or-path[@LANGUAGE]"
     ),
-    "speech:pocketsphinx": Entry("speech", "segfeat.words.pocketsphinx:PocketSphinx", "speech:pocketsphinx"),
-    "screen:rapidocr": Entry("screen", "segfeat.words.rapidocr:RapidOcr", "screen:rapidocr"),
+    "speech:pocketsphinx": WordsEntry("speech", "segfeat.words.pocketsphinx:PocketSphinx", "speech:pocketsphinx"),
+    "screen:rapidocr": WordsEntry("screen", "segfeat.words.rapidocr:RapidOcr", "screen:rapidocr"),
 }
 """Name -> source."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from segmodel.benchmark.extent import KEY, Extent
 from segmodel.benchmark.recommend import Recommended
 from segmodel.benchmark.weightings import BACKBONE_TITLES, REFERENCE, Mode
 from segmodel.evaluation.bootstrap import Interval, draw_users
@@ -57,18 +58,29 @@ class RecommendTables:
             blocks += ["Without figures:", reasons]
         return "\n\n".join([*blocks, self._settings()]) + "\n"
 
-    def write(self, folder: str | Path) -> None:
-        """Write ``recommend.md``, ``.csv``, ``.json``, and a chart of differences in AUC, ``.svg``."""
+    def write(self, folder: str | Path, extent: Extent) -> str:
+        """Write ``recommend.md``, ``.csv``, ``.json``, and a chart of differences in AUC, ``.svg``.
+
+        Beside a table of more, under a longer name.
+
+        Returns
+        -------
+        str
+            The name without suffixes.
+        """
         from segmodel.evaluation.svg import differences_svg
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recommend.md").write_text(self.markdown())
+        stem = extent.stem(folder, "recommend")
+        (folder / f"{stem}.md").write_text(self.markdown())
         frame = self.comparison.to_frame().rename(columns={"model": "mode", "cut": "backbone"}).drop(columns="group")
-        frame.to_csv(folder / "recommend.csv", index=False, float_format="%.6g")
-        (folder / "recommend.json").write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        frame.to_csv(folder / f"{stem}.csv", index=False, float_format="%.6g")
+        content = {KEY: asdict(extent), **self.to_json()}
+        (folder / f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n")
         chart, panels = self._chart()
-        (folder / "recommend.svg").write_text(differences_svg(chart, headlines=panels))
+        (folder / f"{stem}.svg").write_text(differences_svg(chart, headlines=panels))
+        return stem
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain content."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from segmodel.benchmark.extent import KEY, Extent
 from segmodel.benchmark.skip import CRITERIA, LESS_IS_BETTER, Found
 from segmodel.benchmark.systems import BASELINE_FAMILIES, System
 from segmodel.evaluation.bootstrap import holm
@@ -61,20 +62,31 @@ class SkipTables:
                     blocks += [self._title(title, protocol, group), self._table(protocol, group)]
         return "\n\n".join([*blocks, self._settings()]) + "\n"
 
-    def write(self, folder: str | Path) -> None:
-        """Write ``skip.md``, ``skip.csv``, ``skip.json``, and a chart, ``skip-<protocol>.svg``."""
+    def write(self, folder: str | Path, extent: Extent) -> str:
+        """Write ``skip.md``, ``skip.csv``, ``skip.json``, and a chart, ``skip-<protocol>.svg``.
+
+        Beside a table of more, under a longer name.
+
+        Returns
+        -------
+        str
+            The name without suffixes.
+        """
         import pandas as pd
 
         from segmodel.evaluation.svg import differences_svg
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "skip.md").write_text(self.markdown())
+        stem = extent.stem(folder, "skip")
+        (folder / f"{stem}.md").write_text(self.markdown())
         frames = [c.to_frame().assign(criterion=k, reference=c.reference) for k, c in self.comparisons.items()]
-        pd.concat(frames, ignore_index=True).to_csv(folder / "skip.csv", index=False, float_format="%.6g")
-        (folder / "skip.json").write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        pd.concat(frames, ignore_index=True).to_csv(folder / f"{stem}.csv", index=False, float_format="%.6g")
+        content = {KEY: asdict(extent), **self.to_json()}
+        (folder / f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n")
         for protocol in self._protocols:
-            (folder / f"skip-{protocol}.svg").write_text(differences_svg(self.comparisons[protocol]))
+            (folder / f"{stem}-{protocol}.svg").write_text(differences_svg(self.comparisons[protocol]))
+        return stem
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain content."""

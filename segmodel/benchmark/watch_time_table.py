@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from segfeat.types import Bool
+from segmodel.benchmark.extent import KEY, Extent
 from segmodel.benchmark.systems import System
 from segmodel.benchmark.watch_time import WatchFound
 from segmodel.evaluation.bootstrap import Interval, user_interval
@@ -103,12 +104,15 @@ class WatchTables:
             blocks.append(self._by_bucket(metric, buckets))
         return "\n\n".join([*blocks, self._settings()]) + "\n"
 
-    def write(self, folder: str | Path) -> None:
-        """Write ``watch-time.md`` and ``watch-time.json``."""
+    def write(self, folder: str | Path, extent: Extent) -> str:
+        """Write ``watch-time.md`` and ``watch-time.json``, under a longer name beside a table of more; the name."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "watch-time.md").write_text(self.markdown())
-        (folder / "watch-time.json").write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        stem = extent.stem(folder, "watch-time")
+        (folder / f"{stem}.md").write_text(self.markdown())
+        content = {KEY: asdict(extent), **self.to_json()}
+        (folder / f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n")
+        return stem
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain content."""

@@ -54,6 +54,11 @@ class Traits:
                     found.setdefault(kind, {})[name] = Vocabulary.of(column.names, code)
         return cls(found)
 
+    def renewed(self, data: Dataset) -> Traits:
+        """The same kinds, with the categories of other views; a kind that they lack stays and says nothing."""
+        found = Traits.of(data, tuple(self.names))
+        return Traits({kind: found.names.get(kind, names) for kind, names in self.names.items()})
+
     @classmethod
     def of_facts(cls, facts: Mapping[str, Mapping[str, list[str]]]) -> Traits:
         """The inverse of :meth:`facts`."""

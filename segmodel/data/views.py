@@ -120,6 +120,12 @@ class Views:
         return f"<table>{cells}</table>"
 
     @property
+    def keys(self) -> list[tuple[str, str, int]]:
+        """User, video and time of each view, which tell it from every other."""
+        users, videos = self.user_ids[self.user].tolist(), self.video_ids[self.video].tolist()
+        return list(zip(users, videos, self.time_ms.tolist(), strict=True))
+
+    @property
     def watched(self) -> npt.NDArray[np.bool_]:
         """(V,) whether the watch time is known."""
         return self.exit != UNKNOWN

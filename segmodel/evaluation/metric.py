@@ -26,6 +26,8 @@ class Metric:
     unit : str
     protocol : str
         Under which it ranks; named where a table holds several.
+    words : str
+        What it is, for readers who do not know the title.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Metric:
     function: Callable[..., Any]
     unit: str = ""
     protocol: str = ""
+    words: str = ""
 
     def __call__(self, *arguments: Any) -> Any:
         return self.function(*arguments)
@@ -43,6 +46,12 @@ class Metric:
     def full_title(self) -> str:
         """The title with its protocol."""
         return f"{self.title} {self.protocol}".rstrip()
+
+    @property
+    def in_words(self) -> str:
+        """What it is, under which protocol, in which unit."""
+        protocol = f", {self.protocol} protocol" if self.protocol else ""
+        return f"{self.words or self.title}{protocol}{f' ({self.unit})' if self.unit else ''}"
 
     @property
     def less_is_better(self) -> bool:

@@ -101,14 +101,24 @@ def _of_rank(rank: str, gain: Callable[[Float64, int], Float64], k: int) -> Call
 
 METRICS: Mapping[str, Metric] = registry(
     *(
-        Metric(f"{protocol}_{name}@{k}", f"{title}@{k}", 3, "more", _of_rank(f"{protocol}_rank", gain, k), "", protocol)
+        Metric(
+            f"{protocol}_{name}@{k}",
+            f"{title}@{k}",
+            3,
+            "more",
+            _of_rank(f"{protocol}_rank", gain, k),
+            protocol=protocol,
+            words=f"{name.upper()}@{k}",
+        )
         for protocol in ("paper", "masked")
         for name, title, gain in (("hr", "HR", hit), ("ndcg", "N", ndcg))
         for k in KS
     ),
-    Metric("nll", "NLL", 4, "less", lambda m: m.nll, "nats"),
+    Metric("nll", "NLL", 4, "less", lambda m: m.nll, "nats", words="NLL of the true exit"),
     Metric("brier", "Brier", 3, "less", lambda m: m.brier),
-    Metric("watch_error_s", "error", 2, "less", lambda m: m.watch_error_s, "s"),
+    Metric(
+        "watch_error_s", "error", 2, "less", lambda m: m.watch_error_s, "s", words="error of the expected watch time"
+    ),
 )
 """Metrics that are means over views: :class:`ViewMetrics` -> (B,)."""
 

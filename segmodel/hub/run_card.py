@@ -9,19 +9,13 @@ from typing import Any
 from segmodel.evaluation.bootstrap import Interval, user_interval
 from segmodel.evaluation.comparison import Comparison, Figure
 from segmodel.evaluation.evaluation import Evaluation
+from segmodel.evaluation.markdown import HEADLINES
+from segmodel.evaluation.view_metrics import METRICS
 from segmodel.hub.markdown import front_matter, table
 from segmodel.runs.run import Run, versions
 
-METRICS = ("nll", "masked_ndcg@5", "paper_ndcg@5", "paper_hr@1", "watch_error_s")
+_SHOWN = (*HEADLINES, METRICS["paper_hr@1"], METRICS["watch_error_s"])
 """Figures of the card."""
-
-_TITLES = {
-    "nll": "NLL of the true exit (nats)",
-    "masked_ndcg@5": "NDCG@5, masked protocol",
-    "paper_ndcg@5": "NDCG@5, paper's protocol",
-    "paper_hr@1": "HR@1, paper's protocol",
-    "watch_error_s": "error of the expected watch time (s)",
-}
 
 _LIMITS = (
     "It knows the kind of log it was trained on and no other: people, videos and the app decide how long is watched.",
@@ -76,7 +70,7 @@ def run_card(run: Run, evaluations: Mapping[str, Evaluation], comparison: Compar
         "## Figures",
         f"On {len(own.views):,} test views of {len(set(own.views.user.tolist())):,} users, seed {run.config.seed}; in "
         "brackets 95 % intervals from resampling users. Ties count against the model.",
-        table(("metric", "value"), [(_TITLES[m], _value(own, m)) for m in METRICS]),
+        table(("metric", "value"), [(metric.in_words, _value(own, metric.name)) for metric in _SHOWN]),
         *_beside(comparison),
         "## Limits",
         *([_LEAKS] if run.config.split == "random" else []),
@@ -119,18 +113,13 @@ def _beside(comparison: Comparison) -> list[str]:
     if len(models) < 2:
         return []
     rows = [
-        (
-            name,
-            f"{found['nll'].mean:.3f}",
-            _difference(found["nll"]),
-            f"{found['masked_ndcg@5'].mean:.3f}",
-            _difference(found["masked_ndcg@5"]),
-        )
+        (name, *(cell for m in HEADLINES for cell in (f"{found[m.name].mean:.3f}", _difference(found[m.name]))))
         for name, found in models.items()
     ]
+    titles = (cell for m in HEADLINES for cell in (m.in_words, "difference"))
     return [
         f"Beside simple models, with paired differences to {comparison.reference}:",
-        table(("model", "NLL", "difference", "masked NDCG@5", "difference"), rows),
+        table(("model", *titles), rows),
     ]
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from segmodel.data.dataset import Dataset
 from segmodel.data.splits import Split
-from segmodel.data.views import Views
+from segmodel.data.views import Rows, Views
 from segmodel.prediction import SkipPrediction
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -47,6 +47,10 @@ class FitRun:
     report: Callable[[Mapping[str, Any]], None] = _silent
 
 
+class Unadaptable(ValueError):
+    """A model that must be trained anew where another could go on."""
+
+
 class SegmentModel(ABC):
     """A model of the registry.
 
@@ -61,6 +65,34 @@ class SegmentModel(ABC):
     @abstractmethod
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         """Learn from ``split.train``; ``split.valid`` may choose among fits, ``split.test`` is never touched."""
+
+    def adapt(self, data: Dataset, split: Split, run: FitRun) -> None:
+        """Move to another log: ids and statistics are learned from it, trained weights stay as they are.
+
+        Raises
+        ------
+        Unadaptable
+            If the model has nothing that carries over to users and videos of another log.
+        """
+        raise Unadaptable(f"a {type(self).__name__} knows its own users and videos alone; train it on the other log")
+
+    def update(self, data: Dataset, split: Split, fresh: Rows, run: FitRun) -> None:
+        """Go on learning, after the log has grown.
+
+        Parameters
+        ----------
+        data, split
+            Of the whole log, as in :meth:`fit`.
+        fresh : int (F,)
+            Those of ``split.train`` that the model has not been trained on.
+        run : FitRun
+
+        Raises
+        ------
+        Unadaptable
+            If the model cannot but be trained anew.
+        """
+        raise Unadaptable(f"a {type(self).__name__} cannot go on learning; train it anew on the whole log")
 
     @abstractmethod
     def predict(self, data: Dataset) -> SkipPrediction:

@@ -31,6 +31,8 @@ class RunConfig:
     """In what that log counts time; see :func:`segfeat.log_check.parse_units`."""
     context: tuple[str, ...] = ()
     """Columns of that log to keep as categories of the views; the store's own log says so itself."""
+    updates: tuple[str, ...] = ()
+    """Absolute paths of later logs with the same units, each of which an update has joined to the log."""
     split: str = "temporal"
     """``temporal``, ``random``, or ``leave-out NAME=VALUE`` (see :func:`segmodel.runs.kinds.view_values`)."""
     train_share: float = 0.8
@@ -51,7 +53,7 @@ class RunConfig:
         check_ranges(self)
 
 
-_RUN_KEYS = frozenset(f.name for f in fields(RunConfig)) - {"store", "settings", "interactions"}
+_RUN_KEYS = frozenset(f.name for f in fields(RunConfig)) - {"store", "settings", "interactions", "updates"}
 
 
 def read_options(path: str | Path) -> dict[str, Any]:
@@ -120,5 +122,5 @@ def read_config(folder: Path) -> RunConfig:
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: cannot be read: {error}") from error
     settings = stored_settings(model_class(table["model"]).Config, table["settings"])
-    lists = {key: tuple(table.get(key, ())) for key in ("interactions", "unit", "context")}
+    lists = {key: tuple(table.get(key, ())) for key in ("interactions", "unit", "context", "updates")}
     return RunConfig(**{**table, "settings": settings, **lists})

@@ -243,6 +243,10 @@ def open_data(
     log = store.interactions
     if config.interactions:
         log = read_interactions(config.interactions, context=config.context, unit_ms=parse_units(config.unit))
+    for later in config.updates:
+        log = Interactions.empty() if log is None else log
+        units = parse_units(config.unit)
+        log = log.joined(read_interactions(later, context=tuple(log.context), context_needed=False, unit_ms=units))
     if history is not None and not isinstance(history, Interactions):
         history = RunData(config, store, log).read(history) if history else None
     if history is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,14 @@ from segmodel.data.dataset import Dataset
 from segmodel.evaluation.evaluation import Evaluation, evaluate
 from segmodel.evaluation.markdown import HEADLINES
 from segmodel.models import make_model
-from segmodel.models.base import FitRun, SegmentModel
+from segmodel.models.base import FitRun, SegmentModel, Unadaptable
 from segmodel.prediction import SkipPrediction
 from segmodel.runs.data import RunData
 from segmodel.runs.predictor import Predictor
+from segmodel.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
-from segmodel.data.views import Views
 
 POSITION_BASELINES = (
     "random",
@@ -55,6 +55,8 @@ class HeldOut:
         Views left out because their watch time is unknown.
     foreign : bool
         Whether the log in ``run_data`` is another one than the run was trained on.
+    adapted : bool
+        Whether the run's model has learned the statistics of that log's training views, with its weights as they are.
     """
 
     run_data: RunData
@@ -63,6 +65,7 @@ class HeldOut:
     trained_on: int = 0
     dropped: int = 0
     foreign: bool = False
+    adapted: bool = False
 
     def evaluate(self, model: SegmentModel) -> Evaluation:
         """Predict all views and hold them against what happened."""
@@ -106,7 +109,7 @@ def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
     if not watched.any():
         reasons = ", ".join(f"{n:,} × {r}" for r, n in data.views.dropped.items())
         raise ValueError(f"no view to evaluate on; rows left out: {reasons or 'none'}")
-    seen = 0 if log is None else len(_keys(run_data.train_views) & _keys(data.views))
+    seen = 0 if log is None else len({*run_data.train_views.keys}.intersection(data.views.keys))
     if not watched.all():
         data = data.take(np.flatnonzero(watched))
     return HeldOut(run_data, data, rows, seen, int((~watched).sum()))
@@ -146,7 +149,12 @@ class Measurement:
         lines = []
         if self.held.run_data.config.split == "random":
             lines.append("the run's random split leaks the future into training; figures are too good")
-        if self.held.foreign:
+        if self.held.adapted:
+            lines.append(
+                "the log is not the one that the run was trained on: statistics are those of this log's training "
+                "views, weights those of the run"
+            )
+        elif self.held.foreign:
             lines.append(
                 "the log is not the one that the run was trained on: the run keeps its own log's statistics and takes "
                 "ids of both for the same users and videos, while baselines are fitted on this log"
@@ -184,11 +192,23 @@ def measure_run(predictor: Predictor, log: Interactions | None = None, baselines
     foreign = predictor.data.own_log.fingerprint() != run.data["log_fingerprint"]
     held = replace(held, foreign=foreign)
     names = baseline_names(",".join(baselines) or "none")
-    prediction = run.model.predict(held.data)
+    model = _adapted(run, held) if foreign else run.model
+    prediction = (model or run.model).predict(held.data)
+    held = replace(held, adapted=model is not None and foreign)
     title = f"run {run.name}" if run.name in names else run.name
     found = {title: held.judge(prediction)}
     found.update({name: held.baseline(name, run.config.seed) for name in names})
     return Measurement(title, held, prediction, found)
+
+
+def _adapted(run: Run, held: HeldOut) -> SegmentModel | None:
+    """The run's model moved to another log; None where its kind cannot be."""
+    model = replace(run).model  # read anew: the run's own stays as it is
+    try:
+        model.adapt(held.run_data.training, held.run_data.split, FitRun(seed=run.config.seed))
+    except Unadaptable:
+        return None
+    return model
 
 
 def baseline_names(text: str) -> tuple[str, ...]:
@@ -205,13 +225,3 @@ def baseline_names(text: str) -> tuple[str, ...]:
     if unknown := [name for name in names if name not in BASELINES]:
         raise ValueError(f"unknown baseline {', '.join(unknown)}; valid are all, none, {', '.join(BASELINES)}")
     return names
-
-
-def _keys(views: Views) -> set[tuple[str, str, int]]:
-    columns: Iterable[tuple[str, str, int]] = zip(
-        views.user_ids[views.user].tolist(),
-        views.video_ids[views.video].tolist(),
-        views.time_ms.tolist(),
-        strict=True,
-    )
-    return set(columns)

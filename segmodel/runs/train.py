@@ -118,7 +118,7 @@ def train(
     ValueError
         If ``out`` exists.
     """
-    folder = Path(out) if out else _next_folder(job.config.model)
+    folder = Path(out) if out else next_folder(job.config.model)
     if folder.exists():
         raise ValueError(f"{folder} exists; choose another --out, or go on with --resume {folder}")
     folder.mkdir(parents=True)
@@ -200,7 +200,8 @@ def _fitted(job: Training, folder: Path, device: str, report: Report | None, lat
     return load_run(folder)
 
 
-def _next_folder(model: str) -> Path:
+def next_folder(model: str) -> Path:
+    """The next ``runs/<model>-<number>`` that is not there."""
     numbers = [int(m[1]) for p in RUNS.glob(f"{model}-*") if (m := re.fullmatch(rf"{re.escape(model)}-(\d+)", p.name))]
     return RUNS / f"{model}-{max(numbers, default=0) + 1}"
 

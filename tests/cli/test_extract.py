@@ -75,6 +75,49 @@ def test_again_with_strict_quiet_and_retry(cli: Cli, folder: Path) -> None:
     assert answer == (3, "", "")
 
 
+def test_bad_entries_are_named_and_counted(cli: Cli, folder: Path, film: Path) -> None:
+    """A vanished path, two files of one name, rows without an id and one that comes twice: none ends the run."""
+    for name in ("100", "101"):
+        (folder / name).mkdir()
+        shutil.copy2(film, folder / name / "IMG_1.mp4")
+    Path("list.txt").write_bytes(
+        b"\xef\xbb\xbfmy videos/100\r\nmy videos/101\r\nmy videos/good one.mp4\r\ngone.mp4\r\n"
+    )
+    Path("metadata.csv").write_bytes(b"\xef\xbb\xbfvideo_id;title\r\ngood one;a\r\n;b\r\n;c\r\ngood one;d\r\n")
+    arguments = ("segfeat", "extract", "--list", "list.txt", "--metadata", "metadata.csv", *LIGHT)
+    dry = cli(*arguments, "--dry-run")
+    assert dry.code == 0
+    assert "would fail gone.mp4: not_found: no such file" in dry.out
+    assert "left out   metadata.csv, line 3: no video_id" in dry.out
+    answer = cli(*arguments)
+    assert answer.code == 0
+    assert "failed     3 files: 2 id_clash, 1 not_found" in answer.out
+    assert (
+        "two files would both be video 'IMG_1': my videos/100/IMG_1.mp4 and my videos/101/IMG_1.mp4; "
+        "use --id path" in answer.out
+    )
+    for line in (
+        "line 3: no video_id",
+        "line 4: no video_id",
+        "line 5: video_id 'good one' stands there a second time",
+    ):
+        assert f"left out   metadata.csv, {line}" in answer.out
+    rows = [line.split("\t")[:2] for line in cli("segfeat", "errors", "feats.h5").out.splitlines()]
+    assert sorted(rows) == [
+        ["gone.mp4", "not_found"], ["my videos/100/IMG_1.mp4", "id_clash"], ["my videos/101/IMG_1.mp4", "id_clash"],
+    ]  # fmt: skip
+    assert cli(*arguments, "--strict").code == 3  # nothing is read again, but rows are still left out
+    assert cli(*arguments, "--strict", "--overwrite").code == 3
+    assert cli(*arguments, "--id", "path", "-o", "other.h5", "--metadata", "none.csv").code == 1
+
+
+def test_of_many_bad_entries_a_few_are_shown(cli: Cli, folder: Path) -> None:
+    Path("metadata.csv").write_text("video_id,title\ngood one,a\n" + ",b\n" * 12)
+    answer = cli("segfeat", "extract", folder, "--metadata", "metadata.csv", *LIGHT)
+    assert answer.out.count("left out") == 5
+    assert "and 7 more like this" in answer.out
+
+
 def test_nothing_but_failures_is_a_failure(cli: Cli, folder: Path) -> None:
     answer = cli("segfeat", "extract", folder / "empty.mp4", folder / "text.mp4", *LIGHT, "-q")
     assert answer.code == 1
@@ -148,6 +191,12 @@ def test_all_options_reach_the_store(cli: Cli, folder: Path, film: Path) -> None
         ((".", *LIGHT, "--interactions", "absent.csv"), 1, "error: absent.csv: no such log file"),
         ((".", *LIGHT, "--segment-seconds", "-1"), 1, "error: segment length must be a positive number"),
         ((".", *LIGHT, "-o", "no/where.h5"), 1, "no: no such folder"),
+        ((".", *LIGHT, "--engine", "spark"), 2, "'spark' is not one of 'local', 'ray'"),
+        ((".", *LIGHT, "--address", "auto"), 1, "the engine local takes no address"),
+        ((".", *LIGHT, "--engine", "ray", "--actors", "many"), 2, "written as 2:8, not 'many'"),
+        ((".", *LIGHT, "--engine", "ray", "--actors", "4:2"), 1, "actors 4:2: needed are MIN:MAX"),
+        ((".", "memory://nothing", *LIGHT), 1, "files of this machine and addresses cannot be extracted together"),
+        (("--manifest", "no.csv", *LIGHT), 1, "no.csv: no such manifest file"),
     ],
 )
 def test_what_is_wrong_is_one_clear_line(

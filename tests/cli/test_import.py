@@ -113,3 +113,42 @@ def test_several_logs_make_one_store(cli: Cli, log: Path, tmp_path: Path) -> Non
     answer = cli("segfeat", "import", "csv", log, tmp_path / "more.csv", "-o", tmp_path / "store.h5")
     assert answer.code == 0, answer.err
     assert "videos     3 with 6 segments" in answer.out
+
+
+# -- ready embeddings --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def embeddings(tmp_path: Path) -> Path:
+    np.save(tmp_path / "clip.npy", np.arange(8.0).reshape(4, 2))
+    (tmp_path / "clip.ids.csv").write_text("video_id,segment\na,0\na,1\nb,0\nzz,0\n")
+    return tmp_path / "clip.npy"
+
+
+def test_embeddings_join_a_store_that_is_there(cli: Cli, log: Path, embeddings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "store.h5"
+    assert cli("segfeat", "import", "segmm", log, "-o", out).code == 0
+    answer = cli("segfeat", "import", "features", out, "--visual", embeddings)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.splitlines() == [
+        "visual     ready:clip.npy: 2 numbers a segment",
+        "vectors    4 read, 3 used, 1 dropped",
+        "           1 dropped: unknown video",
+        "segments   3 of 4 have one; 1 of 2 videos have all of theirs",
+        f"wrote {out}",
+    ]
+    again = cli("segfeat", "import", "features", out, "--visual", embeddings)
+    assert again.code == 1
+    assert "features already: visual (ready:clip.npy)" in again.err
+    assert cli("segfeat", "import", "features", out, "--visual", embeddings, "--overwrite").code == 0
+    assert "ready:clip.npy" in cli("segfeat", "info", out).out
+
+
+def test_embeddings_without_a_file_are_a_usage_error(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("segfeat", "import", "features", tmp_path / "store.h5")
+    assert answer.code == 2
+    assert "--visual, --audio or --text" in answer.err
+
+
+def test_options_may_still_stand_before_the_format(cli: Cli, log: Path, tmp_path: Path) -> None:
+    assert cli("segfeat", "import", "-o", tmp_path / "store.h5", "segmm", log).code == 0

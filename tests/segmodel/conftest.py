@@ -9,9 +9,8 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.store.reader import StoreHeader
 from segfeat.store.writer import write_store
-from segfeat.types import EncoderSpec, VideoFeatures
+from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 
 
 def make_log(views_per_user: int = 20, users: int = 12, videos: int = 30, seed: int = 0) -> Interactions:

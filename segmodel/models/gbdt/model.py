@@ -189,7 +189,8 @@ class GbdtHazard(SegmentModel):
             early_stopping=False,
             random_state=seed,
         )
-        return booster.fit(rows, label)
+        # The library cannot bin a column of which nothing is known; a constant tells the trees as little.
+        return booster.fit(np.where(np.isnan(rows).all(axis=0), 0.0, rows), label)
 
     def _groups(self, views: Views) -> list[_Group]:
         c = self.config

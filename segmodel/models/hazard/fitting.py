@@ -25,6 +25,9 @@ from segmodel.models.losses import hazard_loss
 from segmodel.models.training import Schedule, train_network
 from segmodel.prediction import from_hazard
 
+TUNE_EPOCHS, TUNE_RATE = 2, 0.25
+"""Of an update: passes, and the learning rate beside that of the first training."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
@@ -51,9 +54,19 @@ class Lesson:
     def train_member(self, member: int, widths: Widths, run: FitRun) -> HazardNetwork:
         """A network that differs from the other members in initial weights, order and simulated deployments."""
         c = self.batches.config
-        seed = run.seed * 1009 + member
-        torch.manual_seed(seed)
+        torch.manual_seed(_seed(run, member))
         network = HazardNetwork(widths, self.batches.dims).to(run.device)
+        self._train(network, member, c.epochs, c.learning_rate, run)
+        return network
+
+    def tune_member(self, network: HazardNetwork, member: int, run: FitRun) -> None:
+        """Go on training a network, gently: few passes at a lower rate over views of which it has seen some."""
+        c = self.batches.config
+        network.to(run.device).train()
+        self._train(network, member, TUNE_EPOCHS, TUNE_RATE * c.learning_rate, run)
+
+    def _train(self, network: HazardNetwork, member: int, epochs: int, learning_rate: float, run: FitRun) -> None:
+        c = self.batches.config
         folder = run.folder / f"member-{member}" if run.folder else None
         if folder:
             folder.mkdir(exist_ok=True)
@@ -63,13 +76,13 @@ class Lesson:
 
         def report(record: Mapping[str, Any]) -> None:
             # One counter over the epochs of all members.
-            epoch = member * (run.epochs or c.epochs) + record["epoch"]
+            epoch = member * (run.epochs or epochs) + record["epoch"]
             run.report({**record, "epoch": epoch, "member": member})
 
         schedule = Schedule(
-            c.epochs,
+            epochs,
             c.batch_views,
-            c.learning_rate,
+            learning_rate,
             c.weight_decay,
             c.clip_norm,
             early_stopping=False,
@@ -81,10 +94,9 @@ class Lesson:
             loss,
             lambda: -self._valid_nll(network),
             schedule,
-            replace(run, seed=seed, folder=folder, report=report),
+            replace(run, seed=_seed(run, member), folder=folder, report=report),
             metric="valid_log_likelihood",
         )
-        return network
 
     def _epoch(self, generator: np.random.Generator) -> Iterator[HazardBatch]:
         c = self.batches.config
@@ -108,6 +120,10 @@ class Lesson:
             hazard = mean_hazard([network], self.batches, part, self.statistics.inputs(part, self.tables))
             nll[rows] = exit_nll(from_hazard(hazard, part.views).slots, part.views.exit)
         return float(nll.mean())
+
+
+def _seed(run: FitRun, member: int) -> int:
+    return run.seed * 1009 + member
 
 
 def make_scalers(train: Dataset, statistics: Statistics, tables: Tables) -> list[Scaler]:

@@ -44,29 +44,58 @@ class HazardModel(SegmentModel):
         c = self.config
         here = data.store.encoders if data.store is not None else {}
         self.dims = {m: here[m].dim for m in CONTENT if m in c.modalities and m in here}
-        views = data.views
-        log_rows = np.sort(np.concatenate([split.train, split.valid, split.test]))
-        log = views.take(log_rows)
-        self.users = Vocabulary.of(log.user_ids, log.user)
-        self.videos = Vocabulary.of(log.video_ids, log.video)
-        self.traits = Traits.of(data.take(log_rows), trait_kinds(c))
-        user_fold = np.random.default_rng([run.seed, 0]).permutation(len(self.users)) % c.folds
-        user_fold[0] = c.folds
-        code = self.users.table_codes(views.user_ids)[log.user]
-        self.last_ms = np.full(len(self.users), np.iinfo(np.int64).min)
-        np.maximum.at(self.last_ms, code, log.time_ms)
-
-        train = data.take(split.train)
-        learner = self.statistics = self._make_statistics(user_fold)
+        log = data.take(_all_rows(split))
+        self._meet(data, log, Traits.of(log, trait_kinds(c)), run.seed)
+        train, learner = data.take(split.train), self.statistics
         self.training = learner.learn(train)
         timed = learner.learn_by_time(train, self.training)
         self.batches = Batches(c, self.dims, make_scalers(train, learner, self.training))
         self.widths = self._make_widths(*(len(scaler.mean) for scaler in self.batches.scalers))
         lesson = Lesson(train, data.take(split.valid), learner, self.training, timed, self.batches)
         self.networks = [lesson.train_member(member, self.widths, run) for member in range(c.members)]
-        spent = np.sort(np.concatenate([split.train, split.valid]))
-        self.inside = learner.learn(data.take(spent), means_of=self.training)
-        self.after = learner.learn(data.take(log_rows), means_of=self.training)
+        self._learn_what_is_known(data, split, log, self.training)
+
+    @one_thread()
+    def adapt(self, data: Dataset, split: Split, run: FitRun) -> None:
+        means_of, log = self.inside, data.take(_all_rows(split))
+        self._meet(data, log, self.traits.renewed(log), run.seed)
+        self._learn_what_is_known(data, split, log, means_of)
+
+    @one_thread()
+    def update(self, data: Dataset, split: Split, fresh: Rows, run: FitRun) -> None:
+        means_of, log = self.inside, data.take(_all_rows(split))
+        self._meet(data, log, self.traits.renewed(log), run.seed)
+        train, learner = data.take(split.train), self.statistics
+        self.training = learner.learn(train, means_of=means_of)
+        timed = learner.learn_by_time(train, self.training)
+        # As many views that it knows, so that the new ones do not make it forget.
+        known = np.setdiff1d(split.train, fresh)
+        draw = np.random.default_rng([run.seed, len(data)])
+        replayed = draw.choice(known, min(len(fresh), len(known)), replace=False)
+        views = data.take(np.sort(np.concatenate([fresh, replayed])))
+        lesson = Lesson(views, data.take(split.valid), learner, self.training, timed, self.batches)
+        for member, network in enumerate(self.networks):
+            lesson.tune_member(network, member, run)
+        self._learn_what_is_known(data, split, log, self.training)
+
+    def _meet(self, data: Dataset, log: Dataset, traits: Traits, seed: int) -> None:
+        """Know the users, videos and categories of a log, and who is in which fold."""
+        views = log.views
+        self.users = Vocabulary.of(views.user_ids, views.user)
+        self.videos = Vocabulary.of(views.video_ids, views.video)
+        self.traits = traits
+        user_fold = np.random.default_rng([seed, 0]).permutation(len(self.users)) % self.config.folds
+        user_fold[0] = self.config.folds
+        code = self.users.table_codes(data.views.user_ids)[views.user]
+        self.last_ms = np.full(len(self.users), np.iinfo(np.int64).min)
+        np.maximum.at(self.last_ms, code, views.time_ms)
+        self.statistics = self._make_statistics(user_fold)
+
+    def _learn_what_is_known(self, data: Dataset, split: Split, log: Dataset, means_of: Tables) -> None:
+        """The statistics that views inside the log, and views after it, are predicted from."""
+        spent = data.take(np.sort(np.concatenate([split.train, split.valid])))
+        self.inside = self.statistics.learn(spent, means_of=means_of)
+        self.after = self.statistics.learn(log, means_of=means_of)
         self.scorer = Scorer(self.networks, self.batches, self.statistics)
 
     def _make_statistics(self, user_fold: np.ndarray) -> Statistics:
@@ -142,3 +171,7 @@ class HazardModel(SegmentModel):
             network.load_state_dict(weights)
             self.networks.append(network.eval())
         self.scorer = Scorer(self.networks, self.batches, self.statistics)
+
+
+def _all_rows(split: Split) -> Rows:
+    return np.sort(np.concatenate([split.train, split.valid, split.test]))

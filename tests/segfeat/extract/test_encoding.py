@@ -14,7 +14,7 @@ import pytest
 
 from segfeat.pipeline import cores
 from segfeat.pipeline.cores import Shares, available_cores, share_cores
-from segfeat.pipeline.encoding import Batches, Encoding
+from segfeat.pipeline.encoding import BatchFiller, Encoding
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.sources import Source
 from segfeat.types import EncoderSpec, Float32
@@ -49,7 +49,7 @@ def test_every_vector_finds_its_row(
 ) -> None:
     encoder, features = Slow(make_spec(modality, 1), 4), np.zeros((50, 1), np.float32)
     with Encoding(threads) as encoding:
-        batches = Batches(encoder, encoding)  # type: ignore[arg-type]
+        batches = BatchFiller(encoder, encoding)  # type: ignore[arg-type]
         for row in range(50):
             batches.add(float(row), features, row)
         batches.flush()
@@ -59,16 +59,25 @@ def test_every_vector_finds_its_row(
 
 
 def test_one_batch_waits_and_no_more(make_spec: Callable[..., EncoderSpec]) -> None:
-    encoder = Slow(make_spec("visual", 1), wait_s=0.2)
-    features = np.zeros((4, 1), np.float32)
+    go_on = threading.Event()
+
+    class Held(Slow):
+        def encode(self, items: Sequence[Any]) -> Float32:
+            assert go_on.wait(60)
+            return super().encode(items)
+
+    encoder, features = Held(make_spec("visual", 1)), np.zeros((4, 1), np.float32)
     with Encoding(1) as encoding:
-        began_s = time.monotonic()
         for row in range(2):
             encoding.submit(encoder, [1.0], [(features, row)])  # type: ignore[arg-type]
-        assert time.monotonic() - began_s < 0.15
-        encoding.submit(encoder, [1.0], [(features, 2)])  # type: ignore[arg-type]
-        assert time.monotonic() - began_s > 0.15
+        third = threading.Thread(target=encoding.submit, args=(encoder, [1.0], [(features, 2)]))
+        third.start()
+        third.join(0.2)
+        assert third.is_alive()  # there is no room for it
+        go_on.set()
+        third.join()
         encoding.finish()
+    assert features[:, 0].tolist() == [1, 1, 1, 0]
 
 
 def test_what_goes_wrong_in_a_thread_comes_out(make_spec: Callable[..., EncoderSpec]) -> None:
@@ -118,7 +127,7 @@ def standing(pool: ReaderPool) -> list[bool]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    end_s = time.monotonic() + 20
+    end_s = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end_s
         time.sleep(0.02)
@@ -173,7 +182,7 @@ def test_hanging_is_noticed_though_it_stands_still_now_and_then(source: Callable
     with ReaderPool(tasks.tell, [source("hang")], 1, timeout_s=1.0, cores=1) as pool:
         wait_until(lambda: any(w.arrival is not None for w in pool._workers))
         [arrival] = pool._order
-        end_s = time.monotonic() + 20
+        end_s = time.monotonic() + 120
         while arrival.end is None and time.monotonic() < end_s:
             with pool.core():
                 time.sleep(0.2)

@@ -17,7 +17,7 @@ from PIL import Image
 import segfeat
 from segfeat.decode import DECODERS, open_video
 from segfeat.encoders import EncoderUnavailable, load_encoder, registry
-from segfeat.encoders.registry import Entry
+from segfeat.encoders.registry import EncoderEntry
 from segfeat.extraction import ExtractSummary
 from segfeat.interactions import Interactions
 from segfeat.pipeline import shard as shards
@@ -352,7 +352,7 @@ def test_batches_are_the_same_in_every_run_whatever_fails_and_whatever_was_finis
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With an encoder that lets every vector depend on its whole batch."""
-    entry = Entry("visual", "tests.segfeat.extract.tasks:Nosy", "nosy:x")
+    entry = EncoderEntry("visual", "tests.segfeat.extract.tasks:Nosy", "nosy:x")
     monkeypatch.setitem(registry.ENCODERS, "nosy", entry)  # type: ignore[arg-type]
     monkeypatch.setattr(shards, "SHARD_VIDEOS", 5)
     folder = copies(*(f"{i:02}-slow.mp4" if i % 3 else f"{i:02}.mp4" for i in range(8)))
@@ -387,7 +387,9 @@ def test_weights_that_cannot_be_had_are_an_error_before_any_decoding(
     def no_weights(*_: object) -> Any:
         raise EncoderUnavailable("open_clip:X", "no route to host", "--preset offline")
 
-    monkeypatch.setitem(registry.ENCODERS, "lost", Entry("visual", "tests.segfeat.extract.tasks:Lost", "lost:NAME"))  # type: ignore[arg-type, index]
+    monkeypatch.setitem(
+        registry.ENCODERS, "lost", EncoderEntry("visual", "tests.segfeat.extract.tasks:Lost", "lost:NAME")
+    )  # type: ignore[arg-type, index]
     monkeypatch.setattr("tests.segfeat.extract.tasks.Lost", no_weights, raising=False)
     monkeypatch.setattr("segfeat.pipeline.engine.ReaderPool", None)
     with pytest.raises(ValueError, match=r"no route to host. Choices: --preset offline"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segfeat.pipeline.encoding import Batches, Encoding
+from segfeat.pipeline.encoding import BatchFiller, Encoding
 from segfeat.pipeline.messages import Closed, Failed, Message, Opened, SegmentItems
 from segfeat.pipeline.shard import write_shard
 from segfeat.pipeline.sources import Source
@@ -113,6 +113,6 @@ def test_a_shard_of_failures_alone_is_a_shard(
 def test_an_encoder_that_gives_the_wrong_number_of_rows_stops_the_job(make_spec: Callable[..., EncoderSpec]) -> None:
     recorder = Recorder(make_spec("visual", 3), 1)
     with Encoding() as encoding:
-        Batches(recorder, encoding).add(1.0, np.zeros((1, 3), np.float32), 0)
+        BatchFiller(recorder, encoding).add(1.0, np.zeros((1, 3), np.float32), 0)
         with pytest.raises(RuntimeError, match=r"gave \(1, 2\) features, expected \(1, 3\)"):
             encoding.finish()

@@ -193,7 +193,7 @@ def test_segmm_labels_agree_on_every_real_row(segmm_csv: Path) -> None:
 def test_the_wrong_format_names_the_missing_column(kuairand: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"kuairand\.csv: missing column\(s\) playing_time; found user_id, video_id"):
         import_log("segmm", kuairand, tmp_path / "store.h5")
-    with pytest.raises(ValueError, match="valid are segmm, kuairand, kuairec, kuaisar, csv"):
+    with pytest.raises(ValueError, match="valid are segmm, kuairand, kuairec, kuaisar, wechat, tenrec, microlens, csv"):
         import_log("netflix", kuairand, tmp_path / "store.h5")
 
 

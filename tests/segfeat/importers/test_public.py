@@ -75,6 +75,78 @@ def test_kuairand_tables_by_their_published_columns(tmp_path: Path) -> None:
         assert store.interactions.context["tab"].names.tolist() == ["1"]
 
 
+WECHAT_LOG = "userid,feedid,date_,device,read_comment,comment,like,play,stay,click_avatar,forward,follow,favorite"
+WECHAT_VIDEOS = (
+    "feedid,authorid,videoplayseconds,description,ocr,asr,bgm_song_id,bgm_singer_id,manual_keyword_list,"
+    "machine_keyword_list,manual_tag_list,machine_tag_list,description_char,ocr_char,asr_char"
+)
+
+
+def test_wechat_days_milliseconds_and_seconds(tmp_path: Path) -> None:
+    rows = [f"{i % 2},{i},{1 + i // 4},1,0,0,0,{3000 + 1000 * i},{9000},0,0,0,0" for i in range(10)]
+    log = written(tmp_path / "user_action.csv", WECHAT_LOG, [*rows, rows[0]])
+    about = written(
+        tmp_path / "feed_info.csv",
+        WECHAT_VIDEOS,
+        [f"{i},{i % 3},{5 + i},7 {i},1,2,{i}.0,,8;9,9,{i};{i + 1},4 0.25;5 0.75,1,2,3" for i in range(11)],
+    )
+    summary = import_log("wechat", log, tmp_path / "s.h5", metadata=about, context=["device"])
+    assert (summary.views, summary.dropped, summary.only_described) == (10, {"duplicate": 1}, 1)
+    assert summary.metadata is not None
+    assert set(summary.metadata.left_out) == {
+        "machine_tag_list",
+        "ocr",
+        "asr",
+        "description_char",
+        "ocr_char",
+        "asr_char",
+    }
+    with open_store(tmp_path / "s.h5") as store:
+        found = store.interactions
+        assert found is not None
+        assert found.duration_ms.tolist() == [5000 + 1000 * i for i in range(10)]
+        assert found.watch_ms.tolist() == [3000 + 1000 * i for i in range(10)]
+        assert (found.time_ms / 86_400_000).tolist() == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
+        assert store["4"].title == "7 4"
+        assert store["4"].attributes == {
+            "authorid": ("1",), "bgm_song_id": ("4",), "manual_keyword_list": ("8", "9"), "bgm_singer_id": (),
+            "machine_keyword_list": ("9",), "manual_tag_list": ("4", "5"),
+        }  # fmt: skip
+        assert store["10"].duration_s == 15.0
+
+
+def test_wechat_without_lengths_says_where_they_are(tmp_path: Path) -> None:
+    log = written(tmp_path / "user_action.csv", WECHAT_LOG, ["1,2,1,1,0,0,0,3000,9000,0,0,0,0"])
+    with pytest.raises(ValueError, match=r"user_action\.csv: lengths of videos stand in feed_info\.csv; .*--metadata"):
+        import_log("wechat", log, tmp_path / "s.h5")
+
+
+def test_wechat_lengths_in_milliseconds_are_found_out(tmp_path: Path) -> None:
+    log = written(tmp_path / "a.csv", WECHAT_LOG, [f"1,{i},1,1,0,0,0,3000,9000,0,0,0,0" for i in range(10)])
+    about = written(tmp_path / "feed_info.csv", "feedid,videoplayseconds", [f"{i},12000" for i in range(10)])
+    with pytest.raises(
+        ValueError, match=r"feed_info\.csv: column videoplayseconds is in another unit .* longer than 1.2e\+04 s"
+    ):
+        import_log("wechat", log, tmp_path / "s.h5", metadata=about)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "row", "why"),
+    [
+        ("tenrec", "user_id,item_id,click,follow,like,share,video_category,watching_times,gender,age",
+         "1,2,1,0,0,0,1,3,1,2", "watching_times counts views"),
+        ("microlens", "user,item,timestamp", "1,2,1583378629552", "are public comments"),
+    ],
+)  # fmt: skip
+def test_logs_without_watch_times_are_refused_with_the_reason(
+    tmp_path: Path, name: str, head: str, row: str, why: str
+) -> None:
+    log = written(tmp_path / "log.csv", head, [row] * 10)
+    with pytest.raises(ValueError, match=rf"log\.csv: .* has no watch times: .*{why}"):
+        import_log(name, log, tmp_path / "s.h5")
+    assert not (tmp_path / "s.h5").exists()
+
+
 def test_chosen_attributes_and_the_usual_rule(tmp_path: Path) -> None:
     log = written(
         tmp_path / "log.csv", "user_id,video_id,time_ms,duration_ms,watch_ms", [f"u,{i},1,9000,4000" for i in range(6)]

@@ -9,9 +9,8 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.store.reader import StoreHeader
 from segfeat.store.writer import write_store
-from segfeat.types import VideoFeatures
+from segfeat.types import StoreHeader, VideoFeatures
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from segmodel.benchmark.budget import RECOMMEND_BUDGETS, Budget
 from segmodel.benchmark.cells import Cell, Outcome
+from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.plan import make_plan
 from segmodel.benchmark.recommend import RecommendBench, Recommended, run_recommend
 from segmodel.benchmark.recommend_table import recommend_tables
@@ -157,7 +158,7 @@ def test_what_fails_stands_with_its_reason(store: Path, tmp_path: Path, monkeypa
 def test_tables(found: tuple[Path, Recommended], tmp_path: Path) -> None:
     result = found[1]
     tables = recommend_tables(COLUMNS, ROWS, result)
-    tables.write(tmp_path)
+    assert tables.write(tmp_path, Extent({}, {}, ())) == "recommend"
     text = (tmp_path / "recommend.md").read_text()
     assert "| mode | WideDeep | CAN |" in text
     assert text.count("| w. FREEDOM | – | – |") == 3

@@ -13,12 +13,12 @@ from click.testing import CliRunner
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.store.reader import StoreHeader
 from segfeat.store.writer import write_store
-from segfeat.types import VideoFeatures
+from segfeat.types import StoreHeader, VideoFeatures
 from segmodel.benchmark import skip
 from segmodel.benchmark.budget import Budget
 from segmodel.benchmark.cells import Cell, Outcome
+from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.plan import make_plan
 from segmodel.benchmark.skip import SkipBench, run_skip
 from segmodel.benchmark.skip_table import skip_tables
@@ -133,7 +133,7 @@ def test_nothing_to_test_on_is_an_error(tmp_path: Path, make_log: Callable[..., 
 def test_tables(found: tuple[Path, skip.Found], tmp_path: Path) -> None:
     systems, result = chosen(NAMES), found[1]
     tables = skip_tables(systems, result)
-    tables.write(tmp_path)
+    assert tables.write(tmp_path, Extent({}, {}, ())) == "skip"
     text = (tmp_path / "skip.md").read_text()
     assert text.count("**Table 2, all views**") == 2
     assert "| MMRec | freedom | – | – | – | – | – | – | – | the store has no content features |" in text

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from segmodel.benchmark.budget import Budget
+from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.plan import make_plan
 from segmodel.benchmark.systems import chosen
 from segmodel.benchmark.watch_time import WATCH_SYSTEMS, WatchFound, run_watch
@@ -37,7 +38,7 @@ def test_what_is_finished_is_not_done_again(store: Path, found: tuple[Path, Watc
 def test_tables(found: tuple[Path, WatchFound], tmp_path: Path) -> None:
     systems, result = chosen(NAMES, WATCH_SYSTEMS), found[1]
     tables = watch_tables(systems, result)
-    tables.write(tmp_path)
+    assert tables.write(tmp_path, Extent({}, {}, ())) == "watch-time"
     text = (tmp_path / "watch-time.md").read_text()
     replayed = (result.views.watch_ms > result.views.duration_ms).mean()
     assert f"{replayed:.1%} were watched longer than the video" in text

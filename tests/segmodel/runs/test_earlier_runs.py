@@ -12,9 +12,8 @@ import torch
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.store.reader import StoreHeader
 from segfeat.store.writer import write_store
-from segfeat.types import EncoderSpec, VideoFeatures
+from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 from segmodel.models import make_model, model_class
 from segmodel.models.base import FitRun
 from segmodel.models.ranking import RankingModel

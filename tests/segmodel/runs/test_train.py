@@ -12,8 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from segfeat.interactions import Interactions
-from segfeat.store.reader import StoreHeader
 from segfeat.store.writer import write_store
+from segfeat.types import StoreHeader
 from segmodel.runs.config import read_options, run_config
 from segmodel.runs.run import load_run
 from segmodel.runs.train import prepare, resume, train

@@ -11,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from segfeat.interactions import Interactions
-from segfeat.store.reader import StoreHeader
 from segfeat.store.writer import write_store
+from segfeat.types import StoreHeader
 from segmodel.runs.config import run_config
 from segmodel.runs.train import prepare, train
 from segmodel.serve.app import create_app

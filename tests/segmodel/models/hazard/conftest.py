@@ -11,9 +11,9 @@ import pytest
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
-from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
-from segfeat.types import EncoderSpec, VideoFeatures
+from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.data.splits import Split, temporal_split
 from segmodel.models.base import FitRun

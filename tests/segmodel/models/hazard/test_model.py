@@ -15,9 +15,9 @@ import torch
 from examples.world import DurationHazard, DurationPosition, World, WorldConfig, content_features, oracle_nll, simulate
 from examples.world.watchlog import permute_ratios
 from segfeat.interactions import Interactions
-from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
-from segfeat.types import MODALITIES, EncoderSpec
+from segfeat.types import MODALITIES, EncoderSpec, StoreHeader
 from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.data.splits import temporal_split
 from segmodel.models.base import FitRun

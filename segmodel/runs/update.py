@@ -1,0 +1,90 @@
+"""Update: a run goes on learning from the views that came after its log."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from segfeat.log_check import check_log
+from segmodel.data.views import Rows
+from segmodel.models.base import FitRun
+from segmodel.runs.data import RunData, open_data
+from segmodel.runs.run import Run, load_run, point_latest, save_model, versions
+from segmodel.runs.train import Report, next_folder
+from segmodel.whole import write_json
+
+
+def update(
+    run: Run | str | Path,
+    logs: Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    report: Report | None = None,
+    latest: bool = True,
+) -> Run:
+    """A new run that knows a run's log and later views.
+
+    Statistics are those of the whole log. Networks go on from their weights, over the views that they were not trained
+    on and as many that they were. The old run stays as it is.
+
+    Parameters
+    ----------
+    run : Run or path
+    logs : sequence of path
+        Views that came later, with the columns and units of the run's log; those that it has already are left out.
+    out : path, optional
+        The new run directory; must not exist. Default: ``runs/<model>-<number>``.
+    device : str
+    report : callable, optional
+        Receives each epoch's record.
+    latest : bool
+        Let ``runs/latest`` point at the new run when it has ended well; a server that follows it takes it over.
+
+    Raises
+    ------
+    ValueError
+        If nothing is new, the model cannot go on learning, ``out`` exists, or a file cannot be read.
+    """
+    old = run if isinstance(run, Run) else load_run(run)
+    folder = Path(out) if out else next_folder(old.config.model)
+    if folder.exists():
+        raise ValueError(f"{folder} exists; choose another --out")
+    before = open_data(old.config, old.open_store())
+    with before.store:
+        config = replace(old.config, updates=(*old.config.updates, *(str(Path(p).resolve()) for p in logs)))
+        data = open_data(config, before.store)
+        check_log(data.own_log, before.store.duration_ms, str(before.store.path))
+        if len(data.own_log) == len(before.own_log):
+            raise ValueError(f"{', '.join(map(str, logs))}: run {old.name} knows all of these views already")
+        folder.mkdir(parents=True)
+        try:
+            fit = FitRun(seed=config.seed, device=device, report=report or (lambda _: None))
+            model = replace(old).model  # read anew: the old run's own stays as it is
+            model.update(data.training, data.split, _not_trained_on(before, data), fit)
+            lineage = [*old.data.get("lineage", ()), {"run": old.name, **_fingerprint(old)}]
+            write_json(folder / "config.json", asdict(config))
+            write_json(folder / "data.json", {**data.summary, "lineage": lineage})
+            write_json(folder / "versions.json", versions())
+            save_model(model, folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    if latest:
+        point_latest(folder)
+    return load_run(folder)
+
+
+def _fingerprint(run: Run) -> dict[str, object]:
+    return {"log_fingerprint": run.data["log_fingerprint"], "views": run.data["views"]}
+
+
+def _not_trained_on(before: RunData, after: RunData) -> Rows:
+    """Training rows of ``after`` that were not among those of ``before``."""
+    known, rows = {*before.train_views.keys}, after.split.train
+    keys = after.dataset.views.take(rows).keys
+    return rows[np.array([key not in known for key in keys], dtype=bool)]
