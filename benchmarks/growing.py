@@ -66,7 +66,7 @@ def main() -> None:
     cost = {"update": 0.0, "anew": 0.0}
     nll: dict[str, list[np.ndarray]] = {name: [] for name in runs}
     users: list[np.ndarray] = []
-    print("| day | views | " + " | ".join(runs) + " |\n|---" * 2 + "|---" * len(runs) + "|", flush=True)
+    print(f"| day | views | {' | '.join(runs)} |\n{'|---' * (2 + len(runs))}|", flush=True)
     for number in later:
         test = read_interactions(files[number], context=given.context)
         for name, run in runs.items():

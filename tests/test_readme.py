@@ -87,9 +87,9 @@ def test_the_five_minutes_run_as_they_stand(tmp_path: Path) -> None:
 
 
 def make_world(folder: Path) -> None:
-    """Six videos of 6 to 16 s, their titles, a log of six users, and pairs to predict."""
+    """Eight videos of 6 to 20 s, their titles, a log in which six users see six of them, and pairs to predict."""
     (folder / "videos").mkdir()
-    seconds = {f"sea-{i}": 6 + 2 * i for i in range(6)}
+    seconds = {f"sea-{i}": 6 + 2 * i for i in range(8)}
     for name, length_s in seconds.items():
         make_video(folder / "videos" / f"{name}.mp4", [Picture(count=25 * length_s)])
     (folder / "titles.csv").write_text("video_id,title\n" + "".join(f"{n},waves {n}\n" for n in seconds))

@@ -361,7 +361,7 @@ def test_status_and_a_second_extraction_while_one_runs(
         same_again(folder, out, segment_s=4.0)
     assert len(first.shards()) == 1
 
-    same_again(folder, out, segment_s=4.0, overwrite=True, video_timeout_s=1.0)
+    same_again(folder, out, segment_s=4.0, overwrite=True, video_timeout_s=3.0)
     assert told("status", out) == "finished: 2 videos, 2 segments, 1 failed files\n"
     assert "neither" in told("status", tmp_path / "none.h5")
     with open_store(out) as store:
@@ -381,6 +381,6 @@ def test_overwriting_goes_on_where_it_was_interrupted(
     extraction.signal(signal.SIGKILL)
     extraction.end()
     assert out.read_bytes() == old  # until the new one is complete
-    options = {"overwrite": True, "video_timeout_s": 1.0}
+    options = {"overwrite": True, "video_timeout_s": 3.0}
     assert same_again(folder, out, **options).progress.videos_before == 2
     assert same_again(folder, out, **options).progress.videos_before == 0  # finished: another --overwrite is a new one

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from segfeat.failures import FAILURE_CODES, Failure
 from segfeat.interactions import Interactions
-from segfeat.store.reader import FORMAT_VERSION, FeatureStore, open_store
+from segfeat.store.format import FORMAT_VERSION
+from segfeat.store.reader import FeatureStore, open_store
 from segfeat.store.writer import write_store
 from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 
