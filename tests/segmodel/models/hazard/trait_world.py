@@ -10,9 +10,9 @@ from scipy.special import expit
 
 from segfeat.interactions import Categories, Interactions
 from segfeat.segment import segment_spans
-from segfeat.store.reader import FeatureStore, StoreHeader
+from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
-from segfeat.types import Attribute, Users, VideoFeatures
+from segfeat.types import Attribute, StoreHeader, Users, VideoFeatures
 from segmodel.data.dataset import Dataset, make_dataset
 
 USERS, VIEWS, VIDEOS, NEW = 150, 24, 160, 40
