@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..printer import Printer, prints
+
 if TYPE_CHECKING:
     from segfeat.importers.features import FeaturesSummary
 
@@ -19,7 +21,10 @@ _FILE = click.Path(path_type=Path)
 @click.option("--audio", metavar="FILE", type=_FILE, help="Embeddings of sound.")
 @click.option("--text", metavar="FILE", type=_FILE, help="Embeddings of words.")
 @click.option("--overwrite", is_flag=True, help="Replace features of the same modality.")
-def import_features(store: Path, visual: Path | None, audio: Path | None, text: Path | None, overwrite: bool) -> None:
+@prints
+def import_features(
+    store: Path, visual: Path | None, audio: Path | None, text: Path | None, overwrite: bool, printer: Printer
+) -> None:
     """Add embeddings that another program made to STORE, as features of its segments.
 
     A FILE is Parquet (a column video_id, one of lists of floats), .npy (beside it NAME.ids.csv with video_id, or
@@ -27,6 +32,8 @@ def import_features(store: Path, visual: Path | None, audio: Path | None, text: 
     segment, counted from 0, a vector is of a segment, else of a whole video and repeated over its segments. Vectors of
     unknown videos, repeated ones and those with numbers that are not finite are left out and counted.
     """
+    from dataclasses import asdict
+
     from segfeat.importers.features import import_features as add
     from segfeat.types import MODALITIES
 
@@ -34,9 +41,12 @@ def import_features(store: Path, visual: Path | None, audio: Path | None, text: 
     files = {modality: file for modality, file in given.items() if file is not None}
     if not files:
         raise click.UsageError("name at least one file: --visual, --audio or --text")
+
     for modality, summary in add(store, files, overwrite).items():
-        click.echo(_readable(modality, summary))
-    click.echo(f"wrote {store}")
+        printer.text(_readable(modality, summary))
+        printer.result(**{modality: asdict(summary)})
+    printer.text(f"wrote {store}")
+    printer.result(store=store)
 
 
 def _readable(modality: str, summary: FeaturesSummary) -> str:

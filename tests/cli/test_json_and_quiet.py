@@ -16,7 +16,7 @@ from tests.media import Picture, make_video
 
 
 def commands() -> list[tuple[str, click.Command]]:
-    """All commands of both programs, those of groups included."""
+    """All commands of both programs, those of groups included, and the group that is a command itself."""
     found: list[tuple[str, click.Command]] = []
 
     def walk(name: str, command: click.Command) -> None:
@@ -26,7 +26,7 @@ def commands() -> list[tuple[str, click.Command]]:
                     inner = command.get_command(context, sub)
                     assert inner is not None
                     walk(f"{name} {sub}", inner)
-        else:
+        if not isinstance(command, click.Group) or "out" in {parameter.name for parameter in command.params}:
             found.append((name, command))
 
     walk("segfeat", segfeat)

@@ -363,7 +363,9 @@ def test_status_and_a_second_extraction_while_one_runs(
 
     same_again(folder, out, segment_s=4.0, overwrite=True, video_timeout_s=3.0)
     assert told("status", out) == "finished: 2 videos, 2 segments, 1 failed files\n"
-    assert "neither" in told("status", tmp_path / "none.h5")
+    none = CliRunner().invoke(segfeat_group, ["status", str(tmp_path / "none.h5")])
+    assert none.exit_code == 1
+    assert "neither" in str(none.exception)
     with open_store(out) as store:
         assert store.segment_s == 4.0
         assert [f.code for f in store.failures] == ["timeout"]
