@@ -30,7 +30,8 @@ pd.DataFrame(
         "watch_ms": watch_ms,
     }
 ).to_csv("log.csv", index=False)
-import_log("csv", "log.csv", "log.h5")
+summary = import_log("csv", "log.csv", "log.h5")
+print(summary.check)
 
 # %% [markdown]
 # ## Models

@@ -83,22 +83,24 @@ class GbdtHazard(SegmentModel):
 
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         # Trees need no validation: their number is fixed, and the newest views are worth having.
-        if self.config.tune and len(split.valid):
-            self._tune(data, split, run)
+        tried = self._tune(data, split, run) if self.config.tune and len(split.valid) else 0
         train = data.take(np.sort(np.concatenate([split.train, split.valid])))
-        self._learn(train, run)
+        self._learn(train, replace(run, report=lambda record: run.report({"epoch": tried + record["epoch"]})))
 
-    def _tune(self, data: Dataset, split: Split, run: FitRun) -> None:
+    def _tune(self, data: Dataset, split: Split, run: FitRun) -> int:
+        """Choose among ``TUNED``; how many there were."""
         valid = data.take(split.valid)
-        losses = []
+        losses = list[float]()
         for rate, leaves in TUNED:
             settings = replace(self.config, learning_rate=rate, leaves=leaves, members=1, tune=False)
             candidate = GbdtHazard(settings)
             candidate._learn(data.take(split.train), replace(run, report=lambda _: None))
             losses.append(float(exit_nll(candidate.predict(valid).slots, valid.views.exit).mean()))
-            run.report({"learning_rate": rate, "leaves": leaves, "valid_nll": losses[-1]})
+            trial = {"learning_rate": rate, "leaves": leaves, "valid_nll": losses[-1]}
+            run.report({"epoch": len(losses) - 1, **trial})
         rate, leaves = TUNED[int(np.argmin(losses))]
         self.config = replace(self.config, learning_rate=rate, leaves=leaves)
+        return len(losses)
 
     def _learn(self, train: Dataset, run: FitRun) -> None:
         c, views = self.config, train.views

@@ -74,6 +74,7 @@ def test_tuning_takes_what_validation_views_like_best(monkeypatch: pytest.Monkey
     trees.fit(data, split, FitRun(report=lambda record: told.append(dict(record))))
     tried = [record for record in told if "valid_nll" in record]
     assert [(r["learning_rate"], r["leaves"]) for r in tried] == list(TUNED)
+    assert [r["epoch"] for r in told] == list(range(len(TUNED) + 1))  # a run's records are told apart by it
     best = min(tried, key=lambda r: r["valid_nll"])
     assert trees.state()[0]["chosen"] == {"learning_rate": best["learning_rate"], "leaves": best["leaves"]}
 
@@ -85,3 +86,17 @@ def test_tuning_takes_what_validation_views_like_best(monkeypatch: pytest.Monkey
         np.testing.assert_array_equal(np.sort(rows), np.sort(data.views.log_row[split.train]))
     assert len(seen) == len(TUNED) + 1
     assert len(seen[-1]) == len(split.train) + len(split.valid)
+
+
+def test_a_column_of_which_nothing_is_known_says_nothing() -> None:
+    """As in a first log, where no user has any earlier view that a statistic could count."""
+    model = GbdtHazard(GbdtConfig(trees=5))
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 3))
+    label = rows[:, 0] > 0
+    empty = np.concatenate([rows, np.full((400, 1), np.nan)], axis=1)
+    constant = np.concatenate([rows, np.zeros((400, 1))], axis=1)
+    found = model._boost(empty, label, seed=1).predict_proba(empty)
+    expected = model._boost(constant, label, seed=1).predict_proba(constant)
+    np.testing.assert_array_equal(found, expected)
+    assert found[label, 1].mean() > found[~label, 1].mean() + 0.1
