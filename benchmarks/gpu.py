@@ -43,7 +43,7 @@ from typing import Any
 import numpy as np
 import torch
 from decode import make_videos
-from extract_measures import SIDE, specifications, titles
+from extract_measures import MODEL, SIDE, specifications, titles
 from model import ask, make_world
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -308,6 +308,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(options.parts.split(",")) - set(PARTS):
         parser.error(f"unknown parts {', '.join(sorted(unknown))}; valid are {', '.join(PARTS)}")
     device = precision_of.resolve_device(options.device)
+    if device.type == "cpu":
+        os.environ.setdefault(MODEL, "ViT-S-32")
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else "no card: figures say nothing"
     print(f"{device}, {card}; torch {torch.__version__}", flush=True)
     end_s = time.monotonic() + 60 * options.minutes
