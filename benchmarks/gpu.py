@@ -235,7 +235,7 @@ def feeding(bench: Bench) -> Records:
         raise RuntimeError(f"the extraction ended with {process.returncode}")
     wall_s = time.perf_counter() - start_s
     share = sum(busy[len(busy) // 5 :]) / len(busy[len(busy) // 5 :]) if busy else None  # without its start
-    segments = json.loads(said.splitlines()[-1])["segments"]
+    segments = json.loads(said)["segments"]
     return [{"workers": workers, "cores": cores, "videos": len(paths), "segments": segments, "wall_s": wall_s,
              "segments_per_s": segments / wall_s, "gpu_busy": share}]  # fmt: skip
 

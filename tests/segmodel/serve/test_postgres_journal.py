@@ -140,11 +140,10 @@ def test_two_replicas_know_each_others_events(
     finally:
         one.end()
         other.end()
-    table = "SELECT user_id, video_id, time_ms, duration_ms, watch_ms FROM segmodel_views ORDER BY number"
+    columns = ["user_id", "video_id", "time_ms", "duration_ms", "watch_ms"]
     with psycopg.connect(postgres.address) as connection:
-        rows = connection.execute(table).fetchall()
-    pd.DataFrame(rows, columns=table.split(" FROM")[0].removeprefix("SELECT ").split(", ")).to_csv(
-        tmp_path / "views.csv", index=False
-    )
+        command = f"SELECT {', '.join(columns)} FROM segmodel_views WHERE user_id = 'u3' ORDER BY number"
+        rows = connection.execute(command).fetchall()
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "views.csv", index=False)
     videos = [part for v in VIDEOS for part in ("--video", v)]
     assert_equal(answer, offline(run, tmp_path, "--history", tmp_path / "views.csv", "--user", "u3", *videos))
