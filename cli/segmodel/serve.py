@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import FILE, reads_run
+
+if TYPE_CHECKING:
+    from segmodel.serve.service import Service
 
 
 @click.command()
 @reads_run
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@click.option("--journal", type=FILE, help="SQLite file for reported views; default: journal.sqlite in RUN.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that answer.")
+@click.option(
+    "--journal",
+    metavar="FILE|URL",
+    help="SQLite file or postgresql:// address for reported views; default: journal.sqlite in RUN.",
+)
 @click.option("--api-key-file", type=FILE, help="File with one key per line; requests must carry one of them.")
 @click.option("--reload-latest", is_flag=True, help="Follow --run wherever it points; SIGHUP reloads as well.")
 def serve(
@@ -22,7 +32,8 @@ def serve(
     history: tuple[Path, ...],
     host: str,
     port: int,
-    journal: Path | None,
+    workers: int,
+    journal: str | None,
     api_key_file: Path | None,
     reload_latest: bool,
 ) -> None:
@@ -37,15 +48,39 @@ def serve(
         from segmodel.serve import server
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install 'segfeat[serve]'") from error
-    from segmodel.serve.journal import NAME
+    from segmodel.serve.journal import NAME, is_postgres, open_journal
+
+    keys = server.read_keys(api_key_file) if api_key_file else []
+    views = Path(journal) if journal and not is_postgres(journal) else journal or run.resolve() / NAME
+    beside = run.resolve().parent / NAME
+    if journal is None and beside.exists() and not (run.resolve() / NAME).exists():
+        click.echo(f"note: views in {beside} are not read; they were reported to any run there (--journal)", err=True)
+    opened = partial(_open_service, run, views, store, history)
+    follow = run if reload_latest else None
+    if workers == 1:
+        service = opened()
+        _announce(service.scorer.run.name, host, port, views)
+        server.serve(service, (host, port), keys, follow)
+        return
+    from segmodel.runs.run import load_run
+    from segmodel.serve.workers import Workers, WorkerTask
+
+    load_run(run.resolve())
+    # Made once, before several processes would make it at the same time.
+    open_journal(views).close()
+    several = Workers(WorkerTask(opened, keys, follow), workers, host, port)
+    _announce(f"{run.resolve().name}, {workers} workers,", host, port, views)
+    several.run()
+
+
+def _open_service(run: Path, journal: str | Path, store: Path | None, history: tuple[Path, ...]) -> Service:
     from segmodel.serve.scorer import open_scorer
     from segmodel.serve.service import Service
 
-    keys = server.read_keys(api_key_file) if api_key_file else []
-    views = journal or run.resolve() / NAME
-    beside = run.resolve().parent / NAME
-    if journal is None and beside.exists() and not views.exists():
-        click.echo(f"note: views in {beside} are not read; they were reported to any run there (--journal)", err=True)
-    service = Service(lambda: open_scorer(run, views, store, history), views)
-    click.echo(f"{service.scorer.run.name} on http://{host}:{port}, reported views in {views}")
-    server.serve(service, host, port, keys, follow=run if reload_latest else None)
+    return Service(partial(open_scorer, run, journal, store, history), journal)
+
+
+def _announce(what: str, host: str, port: int, journal: str | Path) -> None:
+    from segmodel.serve.journal import shown
+
+    click.echo(f"{what} on http://{host}:{port}, reported views in {shown(journal)}")

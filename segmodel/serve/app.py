@@ -165,7 +165,7 @@ async def healthz(request: Request) -> Health:
     )
 
 
-def create_app(service: Service, keys: Sequence[str] = ()) -> FastAPI:
+def create_app(service: Service, keys: Sequence[str] = (), worker: int | None = None) -> FastAPI:
     """The application over a service.
 
     Parameters
@@ -173,10 +173,12 @@ def create_app(service: Service, keys: Sequence[str] = ()) -> FastAPI:
     service : Service
     keys : sequence of str
         One of them must come with every request, except for health and pages; none: everybody is welcome.
+    worker : int, optional
+        Number of this process, where several answer.
     """
     # FastAPI's own documentation pages load scripts from elsewhere.
     app = FastAPI(title="segmodel", summary="Where will a user leave a short video?", docs_url=None, redoc_url=None)
-    app.state.service, app.state.metrics = service, Metrics()
+    app.state.service, app.state.metrics = service, Metrics(worker)
     app.state.keys = [key.encode() for key in keys]
     app.include_router(guarded)
     app.include_router(open_to_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -16,9 +17,17 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What requests were answered how, and how long that took."""
+    """What requests were answered how, and how long that took.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    worker : int, optional
+        Number of the process, where several answer: it stands on every sample, so that series of different processes
+        are not taken for one that jumps.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        self._worker = {} if worker is None else {"worker": worker}
         self._requests: Counter[tuple[str, int]] = Counter()
         self._buckets: dict[str, list[int]] = {}
         self._sum_s: Counter[str] = Counter()
@@ -41,20 +50,26 @@ class Metrics:
         name = "segmodel_requests_total"
         lines = [f"# HELP {name} Answered requests.", f"# TYPE {name} counter"]
         for (route, status), n in sorted(self._requests.items()):
-            lines.append(f'{name}{{route="{route}",status="{status}"}} {n}')
+            lines.append(self._sample(name, n, route=route, status=status))
         name = "segmodel_request_seconds"
         lines += [f"# HELP {name} Time from the request's first byte to the answer's last.", f"# TYPE {name} histogram"]
         for route, counts in sorted(self._buckets.items()):
             bounds = [*map(str, BUCKETS_S), "+Inf"]
             for bound, n in zip(bounds, accumulate(counts), strict=True):
-                lines.append(f'{name}_bucket{{route="{route}",le="{bound}"}} {n}')
-            lines.append(f'{name}_sum{{route="{route}"}} {self._sum_s[route]:.6f}')
-            lines.append(f'{name}_count{{route="{route}"}} {sum(counts)}')
+                lines.append(self._sample(f"{name}_bucket", n, route=route, le=bound))
+            lines.append(self._sample(f"{name}_sum", f"{self._sum_s[route]:.6f}", route=route))
+            lines.append(self._sample(f"{name}_count", sum(counts), route=route))
         for name, value in gauges.items():
-            lines += [f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}", f"{name} {value:g}"]
-        labels = ",".join(f'{k}="{_escaped(v)}"' for k, v in info.items())
-        lines += ["# TYPE segmodel_run_info gauge", f"segmodel_run_info{{{labels}}} 1"]
+            kind = "counter" if name.endswith("_total") else "gauge"
+            lines += [f"# TYPE {name} {kind}", self._sample(name, f"{value:g}")]
+        lines += ["# TYPE segmodel_run_info gauge", self._sample("segmodel_run_info", 1, **info)]
+        if self._worker:
+            lines += ["# TYPE segmodel_worker_info gauge", self._sample("segmodel_worker_info", 1, pid=os.getpid())]
         return "\n".join(lines) + "\n"
+
+    def _sample(self, name: str, value: object, **labels: object) -> str:
+        text = ",".join(f'{k}="{_escaped(str(v))}"' for k, v in {**labels, **self._worker}.items())
+        return f"{name}{{{text}}} {value}" if text else f"{name} {value}"
 
 
 class TimedRoute:

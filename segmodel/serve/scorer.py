@@ -14,7 +14,7 @@ from segmodel.data.dataset import Dataset
 from segmodel.data.views import UNKNOWN, Views
 from segmodel.prediction import SkipPrediction, from_slots
 from segmodel.runs.predictor import Predictor, open_predictor
-from segmodel.serve.journal import Journal, WatchedView, interactions_of
+from segmodel.serve.journal import Journal, WatchedView, interactions_of, open_journal
 from segmodel.serve.user_history import UserHistories
 
 MAX_VIDEOS = 500
@@ -185,7 +185,9 @@ class LiveScorer:
         return log
 
 
-def open_scorer(folder: Path, journal: Path, store: Path | None = None, history: Sequence[Path] = ()) -> LiveScorer:
+def open_scorer(
+    folder: Path, journal: str | Path, store: Path | None = None, history: Sequence[Path] = ()
+) -> LiveScorer:
     """Open the run in ``folder``, or where that links to, with everything it needs.
 
     Raises
@@ -193,4 +195,4 @@ def open_scorer(folder: Path, journal: Path, store: Path | None = None, history:
     ValueError
         If run, store, history or journal cannot be opened.
     """
-    return LiveScorer(open_predictor(folder.resolve(), store, history), Journal(journal))
+    return LiveScorer(open_predictor(folder.resolve(), store, history), open_journal(journal))

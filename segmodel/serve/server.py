@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -15,7 +17,7 @@ from segmodel.serve.service import Service
 
 _CONNECTIONS = 1000
 _IDLE_S = 15
-_GRACE_S = 15
+GRACE_S = 15
 """How long requests in flight may take once the server is told to stop."""
 
 
@@ -35,20 +37,65 @@ def read_keys(path: Path) -> list[str]:
     return keys
 
 
-def serve(service: Service, host: str, port: int, keys: Sequence[str] = (), follow: Path | None = None) -> None:
+@dataclass(frozen=True)
+class Listening:
+    """What a server answers on, where it is one of several workers.
+
+    Attributes
+    ----------
+    socket : socket
+        Bound by the parent and shared by all workers.
+    worker : int
+        Number of this one.
+    ready : callable
+        Called once signals are obeyed and requests about to be answered.
+    """
+
+    socket: socket.socket
+    worker: int
+    ready: Callable[[], None]
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at an address; connections wait from when the first worker listens.
+
+    Raises
+    ------
+    OSError
+        If the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise OSError(f"{host}:{port}: {error.strerror or error}") from error
+    return made
+
+
+def serve(
+    service: Service,
+    at: tuple[str, int] | Listening,
+    keys: Sequence[str] = (),
+    follow: Path | None = None,
+) -> None:
     """Answer requests until told to stop; SIGTERM and SIGINT finish those in flight, SIGHUP reloads the run.
 
     Parameters
     ----------
     service : Service
         Closed at the end.
-    host, port : str, int
+    at : (host, port) or Listening
     keys : sequence of str
     follow : path, optional
         A link to a run, to be reloaded whenever it points elsewhere.
     """
+    shared = at if isinstance(at, Listening) else None
+    host, port = ("", 0) if isinstance(at, Listening) else at
     config = uvicorn.Config(
-        create_app(service, keys),
+        create_app(service, keys, shared.worker if shared else None),
         host=host,
         port=port,
         loop="asyncio",
@@ -58,7 +105,7 @@ def serve(service: Service, host: str, port: int, keys: Sequence[str] = (), foll
         log_level="warning",
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_IDLE_S,
-        timeout_graceful_shutdown=_GRACE_S,
+        timeout_graceful_shutdown=GRACE_S,
         server_header=False,
     )
 
@@ -76,6 +123,8 @@ def serve(service: Service, host: str, port: int, keys: Sequence[str] = (), foll
     if follow is not None:
         service.follow(follow)
     try:
-        uvicorn.Server(config).run()
+        if shared:
+            shared.ready()
+        uvicorn.Server(config).run([shared.socket] if shared else None)
     finally:
         service.close()

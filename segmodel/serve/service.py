@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from segmodel.serve.journal import Journal, WatchedView
+from segmodel.serve.journal import WatchedView, open_journal
 from segmodel.serve.scorer import LiveScorer
 
 MAX_WAITING = 256
@@ -38,13 +38,14 @@ class Service:
     ----------
     open_scorer : callable
         Opens the run; asked again for every reload.
-    journal : path
+    journal : str or path
+        As in :func:`segmodel.serve.journal.open_journal`.
     """
 
-    def __init__(self, open_scorer: Callable[[], LiveScorer], journal: Path) -> None:
+    def __init__(self, open_scorer: Callable[[], LiveScorer], journal: str | Path) -> None:
         self._open = open_scorer
         self.scorer = open_scorer()
-        self._journal = Journal(journal)
+        self._journal = open_journal(journal)
         self._scoring = ThreadPoolExecutor(1, "scorer")
         self._writing = ThreadPoolExecutor(1, "journal")
         self._reloading = threading.Lock()

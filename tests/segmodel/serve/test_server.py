@@ -6,14 +6,11 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -21,44 +18,11 @@ from click.testing import CliRunner
 from segfeat.interactions import read_interactions
 from segfeat_cli.segmodel import segmodel
 from segmodel.serve.server import read_keys
+from tests.segmodel.serve.running import Running
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
 
 ASK = {"user_id": "u1", "video_ids": ["v1", "v2"]}
-
-
-class Running:
-    """A server in a process of its own."""
-
-    def __init__(self, run: Path, journal: Path, *options: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        start = [sys.executable, "-c", "from segfeat_cli.segmodel import main; main()", "serve"]
-        self.process = subprocess.Popen(
-            [*start, f"--run={run}", f"--journal={journal}", f"--port={self.port}", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(4800):
-            try:
-                self.call("GET", "/healthz")
-                return
-            except OSError:
-                if self.process.poll() is not None:
-                    raise AssertionError(self.process.communicate()[0]) from None
-                time.sleep(0.05)
-        raise AssertionError("the server did not start")
-
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
-            reply = connection.getresponse()
-            return reply.status, json.loads(reply.read())
-        finally:
-            connection.close()
 
 
 @pytest.fixture
@@ -71,8 +35,7 @@ def serve(run_of: Callable[[str], Path], journal: Path) -> Iterator[Callable[...
 
     yield begin
     for server in made:
-        server.process.kill()
-        server.process.communicate()
+        server.end()
 
 
 def test_every_acknowledged_event_survives_kill_9(serve: Callable[..., Running], journal: Path) -> None:

@@ -13,8 +13,9 @@ from segfeat.store.reader import FeatureStore
 from segmodel.data.views import VIEW_COLUMNS, Views
 from segmodel.runs.config import RunConfig
 from segmodel.runs.data import RunData
-from segmodel.serve.journal import Journal, WatchedView
+from segmodel.serve.journal import WatchedView
 from segmodel.serve.lru_cache import LruCache
+from segmodel.serve.sqlite_journal import SqliteJournal
 from segmodel.serve.user_history import UserHistories, UserHistory
 from segmodel.serve.video_ids import VideoTable
 
@@ -23,7 +24,7 @@ from segmodel.serve.video_ids import VideoTable
 def make_pasts(home: Path, base_log: Interactions, journal: Path) -> Callable[[], UserHistories]:
     store = FeatureStore(home / "feats.h5")
     config = RunConfig(store=str(store.path), model="hazard")
-    return lambda: UserHistories(RunData(config, store, base_log), Journal(journal))
+    return lambda: UserHistories(RunData(config, store, base_log), SqliteJournal(journal))
 
 
 def known(past: UserHistory) -> list[tuple[object, ...]]:
@@ -36,7 +37,7 @@ def known(past: UserHistory) -> list[tuple[object, ...]]:
 def test_events_one_by_one_give_what_reading_them_at_once_gives(
     make_pasts: Callable[[], UserHistories], base_log: Interactions, journal: Path, rng: np.random.Generator
 ) -> None:
-    pasts, book = make_pasts(), Journal(journal)
+    pasts, book = make_pasts(), SqliteJournal(journal)
     old = list(zip(base_log.user.tolist(), base_log.video.tolist(), base_log.time_ms.tolist(), strict=True))
     for i in range(60):
         user, video, time_ms = old[rng.integers(len(old))]
@@ -62,7 +63,7 @@ def test_a_past_is_the_same_object_until_something_new_is_known(
 ) -> None:
     pasts = make_pasts()
     one, other = pasts.of("u1"), pasts.of("u2")
-    Journal(journal).append(WatchedView("u1", "v1", 1, 0, 1000))
+    SqliteJournal(journal).append(WatchedView("u1", "v1", 1, 0, 1000))
     assert pasts.of("u1") is one
     assert pasts.refresh() == 1
     assert pasts.of("u1") is not one
@@ -73,8 +74,8 @@ def test_a_past_is_the_same_object_until_something_new_is_known(
 
 def test_a_past_handed_out_is_told_of_when_it_grows(home: Path, base_log: Interactions, journal: Path) -> None:
     told: list[tuple[Views, Views]] = []
-    config, store, book = RunConfig(store="", model="hazard"), FeatureStore(home / "feats.h5"), Journal(journal)
-    pasts = UserHistories(RunData(config, store, base_log), Journal(journal), lambda *pair: told.append(pair))
+    config, store, book = RunConfig(store="", model="hazard"), FeatureStore(home / "feats.h5"), SqliteJournal(journal)
+    pasts = UserHistories(RunData(config, store, base_log), SqliteJournal(journal), lambda *pair: told.append(pair))
     one = pasts.of("u1")
     for time_ms in (9_000_000, 1):
         for user in ("u1", "u2"):
@@ -99,7 +100,7 @@ def test_videos_keep_their_places_while_the_table_grows(
     make_pasts: Callable[[], UserHistories], journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segmodel.serve.video_ids.SPARE", 8)
-    pasts, book = make_pasts(), Journal(journal)
+    pasts, book = make_pasts(), SqliteJournal(journal)
     ids = pasts.table.ids
     book.append(WatchedView("u1", "new", 5_000_000, 9000, 1000))
     pasts.refresh()

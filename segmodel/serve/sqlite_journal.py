@@ -1,0 +1,89 @@
+"""SqliteJournal: the journal of one host, an SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import astuple
+from pathlib import Path
+
+from segfeat.interactions import SQLITE, Interactions
+from segmodel.serve.journal import WatchedView, interactions_of
+
+_BUSY_S = 10.0
+"""How long a writer waits for another process's writer."""
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS views (
+    number INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    video_id TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    watch_ms INTEGER NOT NULL,
+    UNIQUE (user_id, video_id, time_ms)
+)"""
+
+
+class SqliteJournal:
+    """One connection to a journal file; threads and processes each open their own.
+
+    ``--history JOURNAL`` of every command that reads a run takes the same file.
+
+    Parameters
+    ----------
+    path : path
+        Made where it does not exist.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be opened, is no journal, or by its name no log that other commands can read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if self.path.suffix not in SQLITE:
+            raise ValueError(f"{self.path}: a journal's name must end in {' or '.join(SQLITE)}")
+        try:
+            # Autocommit; whoever owns the journal sees to it that one thread at a time uses it.
+            self._file = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            self._file.execute("PRAGMA journal_mode = WAL")
+            # A committed view is on the disk before append() returns, whatever happens to process or machine then.
+            self._file.execute("PRAGMA synchronous = FULL")
+            self._file.execute(_TABLE)
+            self.read(after=2**62)
+        except sqlite3.Error as error:
+            raise ValueError(f"{self.path}: cannot be used as a journal of views: {error}") from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+
+    def append(self, view: WatchedView) -> bool:
+        """Write a view durably; False where its user, video and time are there already, and the first is kept.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        try:
+            cursor = self._file.execute(
+                "INSERT INTO views (user_id, video_id, time_ms, duration_ms, watch_ms) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT DO NOTHING",
+                astuple(view),
+            )
+        except sqlite3.Error as error:
+            raise OSError(f"{self.path}: the view could not be written: {error}") from error
+        return cursor.rowcount == 1
+
+    def read(self, after: int = 0) -> tuple[Interactions, int]:
+        """Views numbered above ``after``, in the order they came, and the last number seen."""
+        rows = self._file.execute(
+            "SELECT number, user_id, video_id, time_ms, duration_ms, watch_ms FROM views WHERE number > ? "
+            "ORDER BY number",
+            (after,),
+        ).fetchall()
+        if not rows:
+            return Interactions.empty(), after
+        return interactions_of([WatchedView(*row[1:]) for row in rows]), rows[-1][0]
