@@ -131,7 +131,7 @@ def arithmetic(model: torch.nn.Module, example: Inputs) -> Run:
     def run(inputs: Inputs) -> Any:
         for _ in range(max(1, round(share))):
             torch.mm(square, square)
-        return np.nan
+        return np.full(1, np.nan)
 
     return run
 
@@ -294,7 +294,7 @@ def compare(model: torch.nn.Module, inputs: Sequence[Inputs], names: Sequence[st
             truth, before_s = timed(lambda i: model(*i), item)
             vector, after_s = timed(run, item)
             costs.append((before_s, after_s))
-            cosines.append(truth @ vector / np.linalg.norm(truth) / np.linalg.norm(vector))
+            cosines.append(np.sum(truth * vector) / np.linalg.norm(truth) / np.linalg.norm(vector))
         before, after = np.array(costs).T
         print(
             f"  {name:<24}{1000 * np.median(after):>9.1f} ms (plain {1000 * np.median(before):.1f}), "
