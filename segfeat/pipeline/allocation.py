@@ -25,7 +25,7 @@ def kept_memory() -> Iterator[None]:
     """Keep freed memory for the next item; where malloc is not glibc's, nothing changes.
 
     A sound of 5 s goes through arrays of 8 to 32 MB. Given back to the system after each layer, they come back as
-    pages that the kernel fills with zeros one by one: some 20,000 page faults an item, a twentieth of its CPU time.
+    pages that the kernel fills with zeros one by one: some 15,000 page faults an item, a twentieth of its CPU time.
     Threads share one arena, since the arenas of their own are given back whole however large the threshold.
     """
     libc = _glibc()
