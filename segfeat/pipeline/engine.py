@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from segfeat.pipeline.allocation import kept_memory
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.cores import Shares, available_cores, share_cores
 from segfeat.pipeline.encoding import Encoding
@@ -35,6 +36,7 @@ def machinery(
     """
     shares = shares_for(encoders, device, workers)
     with (
+        kept_memory(),
         torch_threads(shares.threads_per_batch),
         fetching(reading_task(settings, encoders, device), sources) as task,
         ReaderPool(task, sources, shares.workers, video_timeout_s, shares.cores) as pool,
