@@ -15,7 +15,7 @@ help:
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[serve,dev]"
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[serve,dev]"
 	touch $@
 
 demo: $(VENV)/.installed
@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 
 # The first tutorial leaves its report where the site shows it.
 docs: $(VENV)/.installed
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[serve,dev,docs]"
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[serve,dev,docs]"
 	rm -rf build/site build/tutorial && mkdir -p build/tutorial
 	SEGFEAT_TUTORIAL="$(abspath build/tutorial)" OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --quiet
 	cp build/tutorial/report.html build/site/demo-report.html
