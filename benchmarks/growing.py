@@ -76,7 +76,7 @@ def main() -> None:
             nll[name].append(own.metrics.nll)
         users.append(own.views.user_ids[own.views.user].astype(str))
         print(
-            f"| {number} | {len(users[-1]):,} | " + " | ".join(f"{nll[n][-1].mean():.4f}" for n in runs) + " |",
+            f"| {number + 1} | {len(users[-1]):,} | " + " | ".join(f"{nll[n][-1].mean():.4f}" for n in runs) + " |",
             flush=True,
         )
         before = runs["update"]
