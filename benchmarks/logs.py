@@ -37,7 +37,7 @@ from segmodel.evaluation.markdown import comparison_markdown
 from segmodel.runs.compare import compare
 from segmodel.runs.config import run_config
 from segmodel.runs.run import Run, load_run
-from segmodel.runs.train import prepare, train
+from segmodel.runs.train import prepare, resume, train
 
 OFF = {"video_attributes": False, "user_attributes": False}
 TREES = {"model": "gbdt-hazard"}
@@ -102,9 +102,11 @@ def import_log(log: Path, out: Path, metadata: Path | None, users: Path | None, 
 
 
 def fit(store: Path, out: Path, settings: Mapping[str, object]) -> Run:
-    """A run, which is opened where it is there from an earlier time."""
+    """A run, which is opened where it is there from an earlier time, and goes on where it was interrupted."""
     if not out.exists():
-        train(prepare(run_config(store, settings)), out)
+        train(prepare(run_config(store, settings)), out, latest=False)
+    elif not (out / "model").exists():
+        resume(out)
     return load_run(out)
 
 

@@ -28,13 +28,15 @@ from segmodel.runs.data import RunData, open_data
 from segmodel.runs.held_out import measure_run
 from segmodel.runs.predictor import open_predictor
 from segmodel.runs.run import Run, load_run
-from segmodel.runs.train import prepare, train
+from segmodel.runs.train import prepare, resume, train
 
 
 def trained(store: Path, out: Path) -> Run:
-    """A run of the whole training part, which is opened where it is there from an earlier time."""
+    """A run of the whole training part, which is opened where it is there, and goes on where it was interrupted."""
     if not out.exists():
         train(prepare(run_config(store, {})), out, latest=False)
+    elif not (out / "model").exists():
+        resume(out)
     return load_run(out)
 
 
