@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_part_runs_on_a_cpu_and_leaves_its_figures(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "benchmarks/gpu.py", "--device", "cpu", "--minutes", "60", "--json", tmp_path / "found"]

@@ -129,6 +129,7 @@ def test_workers_are_replaced_reloaded_and_stopped_and_lose_nothing(
     assert not any(alive(connection.pid) for connection in workers.values())
 
 
+@pytest.mark.slow
 def test_every_worker_follows_a_moved_link(
     serve: Callable[..., Running], run_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
