@@ -103,7 +103,7 @@ def test_what_a_long_file_gave_before_stays(
 
 
 @pytest.mark.parametrize("long", [False, True])
-@pytest.mark.parametrize("trouble", ["crash", "hang"])
+@pytest.mark.parametrize("trouble", ["crash", pytest.param("hang", marks=pytest.mark.slow)])
 def test_words_that_crash_in_the_middle(
     place: Place, tmp_path: Path, run: Run, troubled: str, monkeypatch: pytest.MonkeyPatch, long: bool, trouble: str
 ) -> None:
@@ -154,7 +154,7 @@ def test_an_exception_as_the_header_is_read_costs_sound_and_words(
         assert "RuntimeError: no such thing" in store.problems[1]
 
 
-@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("long", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_crashes_again_fails(
     place: Place, tmp_path: Path, run: Run, troubled: str, monkeypatch: pytest.MonkeyPatch, long: bool
 ) -> None:

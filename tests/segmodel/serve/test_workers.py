@@ -85,6 +85,7 @@ def test_answers_of_one_worker_know_what_another_was_told(
     until(lambda: not any(alive(connection.pid) for connection in workers.values()))
 
 
+@pytest.mark.slow
 def test_workers_are_replaced_reloaded_and_stopped_and_lose_nothing(
     serve: Callable[..., Running], run_of: Callable[[str], Path], journal: Path, tmp_path: Path
 ) -> None:
