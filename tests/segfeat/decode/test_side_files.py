@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from segfeat.decode.side_files import side_files
@@ -42,14 +40,3 @@ def test_a_file_is_that_of_the_video_with_the_longest_name() -> None:
     assert side_files(["a_en.srt", "a.srt"], videos) == {
         "a_en.mp4": ("a_en.srt",), "a.mp4": ("a.srt",), "a.mkv": ("a.srt",),
     }  # fmt: skip
-
-
-def test_the_work_grows_with_the_folder_and_not_with_its_square() -> None:
-    def seconds(count: int) -> float:
-        names = [f"IMG_{n:06d}.en.srt" for n in range(count)]
-        videos = [f"IMG_{n:06d}.mp4" for n in range(count)]
-        before_s = time.process_time()
-        assert len(side_files([*names, *videos], videos)) == count
-        return time.process_time() - before_s
-
-    assert min(seconds(8000) for _ in range(3)) < 3 * 8 * min(seconds(1000) for _ in range(3))
