@@ -11,7 +11,7 @@ from typing import Any
 
 from segmodel.benchmark.plan import BenchmarkPlan
 
-KEY = "made_from"
+_KEY = "made_from"
 """Where a table's JSON says it."""
 
 
@@ -47,13 +47,22 @@ class Extent:
             and set(self.rows) >= set(other.rows)
         )
 
+    def write(self, folder: str | Path, name: str, markdown: str, content: Mapping[str, Any]) -> str:
+        """Write a table as ``.md`` and ``.json`` into a folder, which is made; the name that :meth:`stem` gave it."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = self.stem(folder, name)
+        (folder / f"{stem}.md").write_text(markdown)
+        (folder / f"{stem}.json").write_text(json.dumps({_KEY: asdict(self), **content}, indent=1) + "\n")
+        return stem
+
     def stem(self, folder: Path, name: str) -> str:
         """Name of this table's files in a folder: ``name``, unless a table stands there that this one does not cover.
 
         Then a hash of the extent follows, so that the same command finds its own table again.
         """
         try:
-            made_from = json.loads((folder / f"{name}.json").read_text())[KEY]
+            made_from = json.loads((folder / f"{name}.json").read_text())[_KEY]
             known = Extent(made_from["data"], made_from["budget"], tuple(made_from["rows"]))
         except FileNotFoundError:
             return name

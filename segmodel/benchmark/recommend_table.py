@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segmodel.benchmark.extent import KEY, Extent
+from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.recommend import Recommended
 from segmodel.benchmark.weightings import BACKBONE_TITLES, REFERENCE, Mode
 from segmodel.evaluation.bootstrap import Interval, draw_users
@@ -71,13 +70,9 @@ class RecommendTables:
         from segmodel.evaluation.svg import differences_svg
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = extent.stem(folder, "recommend")
-        (folder / f"{stem}.md").write_text(self.markdown())
+        stem = extent.write(folder, "recommend", self.markdown(), self.to_json())
         frame = self.comparison.to_frame().rename(columns={"model": "mode", "cut": "backbone"}).drop(columns="group")
         frame.to_csv(folder / f"{stem}.csv", index=False, float_format="%.6g")
-        content = {KEY: asdict(extent), **self.to_json()}
-        (folder / f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n")
         chart, panels = self._chart()
         (folder / f"{stem}.svg").write_text(differences_svg(chart, headlines=panels))
         return stem

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segmodel.benchmark.extent import KEY, Extent
+from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.skip import CRITERIA, LESS_IS_BETTER, Found
 from segmodel.benchmark.systems import BASELINE_FAMILIES, System
 from segmodel.evaluation.bootstrap import holm
@@ -77,13 +76,9 @@ class SkipTables:
         from segmodel.evaluation.svg import differences_svg
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = extent.stem(folder, "skip")
-        (folder / f"{stem}.md").write_text(self.markdown())
+        stem = extent.write(folder, "skip", self.markdown(), self.to_json())
         frames = [c.to_frame().assign(criterion=k, reference=c.reference) for k, c in self.comparisons.items()]
         pd.concat(frames, ignore_index=True).to_csv(folder / f"{stem}.csv", index=False, float_format="%.6g")
-        content = {KEY: asdict(extent), **self.to_json()}
-        (folder / f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n")
         for protocol in self._protocols:
             (folder / f"{stem}-{protocol}.svg").write_text(differences_svg(self.comparisons[protocol]))
         return stem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from segfeat.types import Bool
-from segmodel.benchmark.extent import KEY, Extent
+from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.systems import System
 from segmodel.benchmark.watch_time import WatchFound
 from segmodel.evaluation.bootstrap import Interval, user_interval
@@ -106,13 +105,7 @@ class WatchTables:
 
     def write(self, folder: str | Path, extent: Extent) -> str:
         """Write ``watch-time.md`` and ``watch-time.json``, under a longer name beside a table of more; the name."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = extent.stem(folder, "watch-time")
-        (folder / f"{stem}.md").write_text(self.markdown())
-        content = {KEY: asdict(extent), **self.to_json()}
-        (folder / f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n")
-        return stem
+        return extent.write(folder, "watch-time", self.markdown(), self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain content."""

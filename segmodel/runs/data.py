@@ -243,12 +243,24 @@ def open_data(
     log = store.interactions
     if config.interactions:
         log = read_interactions(config.interactions, context=config.context, unit_ms=parse_units(config.unit))
-    for later in config.updates:
-        log = Interactions.empty() if log is None else log
-        units = parse_units(config.unit)
-        log = log.joined(read_interactions(later, context=tuple(log.context), context_needed=False, unit_ms=units))
+    if config.updates:
+        log = grown(Interactions.empty() if log is None else log, config.updates, config)
     if history is not None and not isinstance(history, Interactions):
         history = RunData(config, store, log).read(history) if history else None
     if history is not None:
         check_log(history)
     return RunData(config, store, log, history)
+
+
+def grown(log: Interactions, later: Sequence[str | Path], config: RunConfig) -> Interactions:
+    """A run's log with files of later views joined to it, which have its units and may have its context columns.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read.
+    """
+    units = parse_units(config.unit)
+    for path in later:
+        log = log.joined(read_interactions(path, context=tuple(log.context), context_needed=False, unit_ms=units))
+    return log

@@ -190,11 +190,10 @@ def measure_run(predictor: Predictor, log: Interactions | None = None, baselines
     """
     run, held = predictor.run, held_out(predictor.data, log)
     foreign = predictor.data.own_log.fingerprint() != run.data["log_fingerprint"]
-    held = replace(held, foreign=foreign)
     names = baseline_names(",".join(baselines) or "none")
-    model = _adapted(run, held) if foreign else run.model
-    prediction = (model or run.model).predict(held.data)
-    held = replace(held, adapted=model is not None and foreign)
+    adapted = _adapted(run, held) if foreign else None
+    held = replace(held, foreign=foreign, adapted=adapted is not None)
+    prediction = (adapted or run.model).predict(held.data)
     title = f"run {run.name}" if run.name in names else run.name
     found = {title: held.judge(prediction)}
     found.update({name: held.baseline(name, run.config.seed) for name in names})

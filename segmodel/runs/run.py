@@ -25,7 +25,7 @@ from segfeat.store.reader import FeatureStore
 from segmodel.models import make_model
 from segmodel.models.base import SegmentModel
 from segmodel.runs.config import RunConfig, read_config
-from segmodel.whole import read_state, whole_folder, write_state
+from segmodel.whole import read_state, whole_folder, write_json, write_state
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
@@ -98,6 +98,13 @@ def load_run(folder: str | Path = LATEST) -> Run:
     if not (folder / "model" / "facts.json").is_file():
         raise ValueError(f"{folder}: its training has not ended; go on with `segmodel train --resume {folder}`")
     return Run(folder, read_config(folder), json.loads((folder / "data.json").read_text()))
+
+
+def write_facts(folder: Path, config: RunConfig, data: Mapping[str, Any]) -> None:
+    """Write what a run is, what it was made from and with which versions; the model comes when training has ended."""
+    write_json(folder / "config.json", asdict(config))
+    write_json(folder / "data.json", data)
+    write_json(folder / "versions.json", versions())
 
 
 def save_model(model: SegmentModel, folder: Path) -> None:

@@ -18,8 +18,7 @@ from segmodel.models.training import CHECKPOINT
 from segmodel.runs.config import RunConfig
 from segmodel.runs.data import RunData, open_data
 from segmodel.runs.loggers import logging_to
-from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, versions
-from segmodel.whole import write_json
+from segmodel.runs.run import RUNS, Run, load_run, point_latest, read_config, read_records, save_model, write_facts
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -122,9 +121,7 @@ def train(
     if folder.exists():
         raise ValueError(f"{folder} exists; choose another --out, or go on with --resume {folder}")
     folder.mkdir(parents=True)
-    write_json(folder / "config.json", asdict(job.config))
-    write_json(folder / "data.json", job.data.summary)
-    write_json(folder / "versions.json", versions())
+    write_facts(folder, job.config, job.data.summary)
     return _fit(job, folder, device, report, latest, log_to)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,9 @@ import numpy as np
 from segfeat.log_check import check_log
 from segmodel.data.views import Rows
 from segmodel.models.base import FitRun
-from segmodel.runs.data import RunData, open_data
-from segmodel.runs.run import Run, load_run, point_latest, save_model, versions
+from segmodel.runs.data import RunData, grown, open_data
+from segmodel.runs.run import Run, load_run, point_latest, save_model, write_facts
 from segmodel.runs.train import Report, next_folder
-from segmodel.whole import write_json
 
 
 def update(
@@ -57,7 +56,7 @@ def update(
     before = open_data(old.config, old.open_store())
     with before.store:
         config = replace(old.config, updates=(*old.config.updates, *(str(Path(p).resolve()) for p in logs)))
-        data = open_data(config, before.store)
+        data = RunData(config, before.store, grown(before.own_log, logs, config))
         check_log(data.own_log, before.store.duration_ms, str(before.store.path))
         if len(data.own_log) == len(before.own_log):
             raise ValueError(f"{', '.join(map(str, logs))}: run {old.name} knows all of these views already")
@@ -67,9 +66,7 @@ def update(
             model = replace(old).model  # read anew: the old run's own stays as it is
             model.update(data.training, data.split, _not_trained_on(before, data), fit)
             lineage = [*old.data.get("lineage", ()), {"run": old.name, **_fingerprint(old)}]
-            write_json(folder / "config.json", asdict(config))
-            write_json(folder / "data.json", {**data.summary, "lineage": lineage})
-            write_json(folder / "versions.json", versions())
+            write_facts(folder, config, {**data.summary, "lineage": lineage})
             save_model(model, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from segmodel.benchmark.extent import KEY, Extent
+from segmodel.benchmark.extent import Extent
 
 LARGE = Extent({"store": "a", "log": "b"}, {"trials": 16, "seeds": 3}, ("random", "sasrec"))
 
 
 def put(folder: Path, extent: Extent) -> str:
-    stem = extent.stem(folder, "skip")
-    (folder / f"{stem}.json").write_text(json.dumps({KEY: asdict(extent)}))
-    return stem
+    return extent.write(folder, "skip", "a table", {})
 
 
 @pytest.mark.parametrize(
@@ -38,7 +36,7 @@ def test_a_smaller_or_other_table_stands_beside_the_larger(tmp_path: Path, small
     beside = put(tmp_path, other)
     assert beside.startswith("skip-")
     assert put(tmp_path, other) == beside
-    assert json.loads((tmp_path / "skip.json").read_text())[KEY]["budget"] == LARGE.budget
+    assert json.loads((tmp_path / "skip.json").read_text())["made_from"]["budget"] == LARGE.budget
 
 
 @pytest.mark.parametrize(
