@@ -17,9 +17,10 @@ encoders    items a second by batch and precision; arithmetic a second as a shar
             same precision in this run, and of what the card's data sheet says
 transfers   GB/s to the card from pageable memory, through pinned memory made each time (as extraction does), and from
             pinned memory that is there; and how much of a transfer hides behind a product on another stream
-feeding     an extraction with decode processes: segments a second, and the share of time that the GPU was busy
-training    an epoch of the default model on either device
-serving     (with training) one user's 100 and 500 candidates on either device, the past remembered
+feeding     extractions of few and of many videos with decode processes: segments a second of what the many take longer,
+            and the share of time that the GPU was busy
+training    an epoch of the default and of the paper's model on either device
+serving     (with training) one user's 100 candidates, the past remembered; the default model answers on the CPU alone
 tests       those marked ``gpu``
 """
 
@@ -35,6 +36,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,11 +45,13 @@ from typing import Any
 import numpy as np
 import torch
 from decode import make_videos
+from extract import many as many_of
 from extract_measures import MODEL, SIDE, specifications, titles
+from model import MODELS as COMPARED
 from model import ask, make_world
 from torch.utils.flop_counter import FlopCounterMode
 
-from segfeat.encoders import device as precision_of
+from segfeat.encoders import device as where
 from segfeat.encoders import load_encoder
 from segmodel.data.splits import Split
 from segmodel.models import make_model
@@ -55,9 +59,7 @@ from segmodel.models.base import FitRun
 
 ROOT = Path(__file__).parents[1]
 
-PRECISIONS: dict[str, torch.dtype | None] = {
-    "fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16,
-}  # fmt: skip
+PRECISIONS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16", "fp16": "float16"}
 TOLERANCE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 4.5e-2, "fp16": 1e-2}
 """Largest relative error of a vector; 4.5e-2 is a cosine of 0.999."""
 
@@ -112,16 +114,13 @@ class Bench:
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Encoders compute in this precision, whatever the hardware would choose."""
-    chosen, tf32 = precision_of.half_precision, torch.backends.cuda.matmul.allow_tf32
-    convolutions = torch.backends.cudnn.allow_tf32
-    precision_of.half_precision = lambda _device: PRECISIONS[name]
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"
+    """Encoders compute in this precision, whatever they would choose."""
+    chosen = where.precision
+    where.precision = lambda _device: PRECISIONS[name]
     try:
         yield
     finally:
-        precision_of.half_precision = chosen
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32, convolutions
+        where.precision = chosen
 
 
 def some_items(modality: str, count: int) -> list[Any]:
@@ -152,8 +151,9 @@ def equality(bench: Bench) -> Records:
 def peak_tflops(bench: Bench, name: str) -> float:
     """Of a large matrix product: what this card reaches at best."""
     side = 8192 if bench.cuda else 512
-    a = torch.randn(side, side, device=bench.device, dtype=PRECISIONS[name] or torch.float32)
-    with precision(name):
+    stored = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name, torch.float32)
+    a = torch.randn(side, side, device=bench.device, dtype=stored)
+    with precision(name), where.arithmetic(bench.device):
         return 2 * side**3 / bench.seconds(lambda: a @ a, 5) / 1e12
 
 
@@ -190,7 +190,7 @@ def transfers(bench: Bench) -> Records:
     pinned, there = pageable.pin_memory(), torch.empty_like(pageable, device=bench.device)
     ways: dict[str, Callable[[], Any]] = {
         "pageable": lambda: pageable.to(bench.device),
-        "pinned each time": lambda: precision_of.upload(array, bench.device),
+        "pinned each time": lambda: where.upload(array, bench.device),
         "pinned": lambda: there.copy_(pinned, non_blocking=True),
     }
     records: Records = [{"way": way, "gb_per_s": array.nbytes / bench.seconds(do, 9) / 1e9} for way, do in ways.items()]
@@ -213,19 +213,32 @@ def transfers(bench: Bench) -> Records:
 
 
 def feeding(bench: Bench) -> Records:
-    """An extraction with decode processes, in a process of its own."""
+    """Two extractions of links to the same videos, few and many: what the many take longer is free of the start."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = 16 if bench.cuda else 1
     size = (720, 1280) if bench.cuda else (96, 160)
     paths = make_videos(bench.folder / "videos", 64 if bench.cuda else 2, size, (15, 30) if bench.cuda else (5, 6))
+    few, many = (_extracted(bench, paths, count, workers) for count in ((64, 768) if bench.cuda else (1, 3)))
+    segments, wall_s = many["segments"] - few["segments"], many["wall_s"] - few["wall_s"]
+    return [
+        few,
+        many,
+        {"workers": workers, "cores": cores, "segments_per_s": segments / wall_s if wall_s > 0 else None},
+    ]
+
+
+def _extracted(bench: Bench, paths: Sequence[Path], count: int, workers: int) -> dict[str, Any]:
+    """An extraction in a process of its own, nothing spared."""
     # Sound and words are the offline ones on a CPU, where wav2vec 2.0 alone would take minutes.
     chosen = bench.specs if bench.cuda else {**bench.specs, "audio": "offline:logmel"}
+    links = many_of(paths, count, bench.folder / f"links-{count}")
     out = bench.folder / "fed.h5"
     out.unlink(missing_ok=True)
-    command = [sys.executable, "-c", "from segfeat_cli.segfeat import main; main()", "extract", *map(str, paths)]
-    command += ["-o", str(out), "--device", str(bench.device), "--workers", str(workers), "--quiet", "--json"]
+    every_item = "from segfeat.pipeline import encoding; encoding.content = lambda _item: None; "
+    command = [sys.executable, "-c", every_item + "from segfeat_cli.segfeat import main; main()", "extract"]
+    command += [*map(str, links), "-o", str(out), "--device", str(bench.device), "--workers", str(workers)]
+    command += ["--quiet", "--json", "--metadata", str(titles(links, bench.folder))]
     command += [part for m, spec in chosen.items() for part in (f"--{m}", spec)]
-    command += ["--metadata", str(titles(paths, bench.folder))]
     busy: list[float] = []
     start_s = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -234,10 +247,10 @@ def feeding(bench: Bench) -> Records:
     if process.returncode:
         raise RuntimeError(f"the extraction ended with {process.returncode}")
     wall_s = time.perf_counter() - start_s
-    share = sum(busy[len(busy) // 5 :]) / len(busy[len(busy) // 5 :]) if busy else None  # without its start
-    segments = json.loads(said)["segments"]
-    return [{"workers": workers, "cores": cores, "videos": len(paths), "segments": segments, "wall_s": wall_s,
-             "segments_per_s": segments / wall_s, "gpu_busy": share}]  # fmt: skip
+    while busy and not busy[0]:  # before the first batch
+        del busy[0]
+    share = sum(busy) / len(busy) if busy else None
+    return {"videos": count, "segments": json.loads(said)["segments"], "wall_s": wall_s, "gpu_busy": share}
 
 
 def _watch(process: subprocess.Popen[str], busy: list[float]) -> None:
@@ -248,27 +261,29 @@ def _watch(process: subprocess.Popen[str], busy: list[float]) -> None:
 
 
 def training_and_serving(bench: Bench) -> Records:
+    """An epoch of the default and the paper's model on either device; their answers where they give them.
+
+    The default answers on the CPU wherever it was trained: its networks are too small for a card.
+    """
     records: Records = []
-    users, videos, each = (400, 2000, 200) if bench.cuda else (6, 30, 20)
+    users, videos, each = (60, 500, 100) if bench.cuda else (6, 30, 20)
+    views = {"hazard": users * each * 4 // 5, "paper, d = 128": 512 if bench.cuda else 8}
     with tempfile.TemporaryDirectory() as folder:
         world = make_world(Path(folder), users, videos, each)
-        rows = np.arange(len(world.data))
-        split = Split(rows[: -len(rows) // 5], rows[-len(rows) // 5 : -len(rows) // 10], rows[-len(rows) // 10 :])
-        model = None
-        for device in dict.fromkeys((str(bench.device), "cpu")):
-            told: Records = []
-            model = make_model("hazard", {"members": 1})
-            model.fit(world.data, split, FitRun(epochs=1, device=device, report=told.append))  # type: ignore[arg-type]
-            epoch_s = told[0]["epoch_s"]
-            records.append({"what": "training", "device": device, "views": len(split.train), "epoch_s": epoch_s,
-                            "views_per_s": len(split.train) / epoch_s})  # fmt: skip
-        assert model is not None
-        for count in (100, 500) if bench.cuda else (20,):
-            data = world.candidates(count)
-            for device in dict.fromkeys(("cpu", str(bench.device))):
-                model.to(device)
-                seconds = bench.seconds(lambda d=data: ask(model, d), 9)
-                records.append({"what": "serving", "device": device, "candidates": count, "ms": 1000 * seconds})
+        rows, candidates = np.arange(len(world.data)), world.candidates(100 if bench.cuda else 4)
+        for label, count in views.items():
+            name, settings = COMPARED[label]
+            split = Split(rows[:count], rows[-len(rows) // 10 : -len(rows) // 20], rows[-len(rows) // 20 :])
+            for device in dict.fromkeys((str(bench.device), "cpu")):
+                told: Records = []
+                model = make_model(name, {**settings, "members": 1} if name == "hazard" else settings)
+                model.fit(world.data, split, FitRun(epochs=1, device=device, report=told.append))  # type: ignore[arg-type]
+                records.append({"what": "training", "model": label, "device": device, "views": count,
+                                "views_per_s": count / told[0]["epoch_s"]})  # fmt: skip
+                if device == "cpu" or name != "hazard":
+                    ms = 1000 * bench.seconds(lambda m=model: ask(m, candidates), 5)
+                    records.append({"what": "serving", "model": label, "device": device,
+                                    "candidates": len(candidates), "ms": ms})  # fmt: skip
         world.store.close()
     return records
 
@@ -277,8 +292,9 @@ def marked_tests(bench: Bench) -> Records:
     files = [str(p) for p in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.gpu" in p.read_text()]
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr.strip()
-    return [{"said": last, "within": done.returncode == 0}]
+    lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
+    failed: Records = [{"test": line} for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return [*failed, {"said": lines[-1], "within": done.returncode == 0}]
 
 
 PARTS: dict[str, Callable[[Bench], Records]] = {
@@ -289,6 +305,15 @@ PARTS: dict[str, Callable[[Bench], Records]] = {
     "training": training_and_serving,
     "tests": marked_tests,
 }
+
+
+def attempted(part: Callable[[Bench], Records], bench: Bench) -> Records:
+    """What a part found; where it fails the others still run, for the card may not be at hand for long."""
+    try:
+        return part(bench)
+    except Exception as error:
+        traceback.print_exc()
+        return [{"failed": f"{type(error).__name__}: {error}", "within": False}]
 
 
 def show(records: Records) -> None:
@@ -307,7 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.parts.split(",")) - set(PARTS):
         parser.error(f"unknown parts {', '.join(sorted(unknown))}; valid are {', '.join(PARTS)}")
-    device = precision_of.resolve_device(options.device)
+    device = where.resolve_device(options.device)
     if device.type == "cpu":
         os.environ.setdefault(MODEL, "ViT-S-32")
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else "no card: figures say nothing"
@@ -315,13 +340,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_s = time.monotonic() + 60 * options.minutes
     found: dict[str, Any] = {"device": str(device), "card": card, "torch": torch.__version__, "parts": {}}
     with tempfile.TemporaryDirectory() as temporary:
-        bench = Bench(device, options.folder or Path(temporary))
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        bench = Bench(device, folder)
         for part in options.parts.split(","):
             start_s = time.monotonic()
             if end_s - start_s < 15 * options.minutes:
                 found["parts"][part] = [{"left out": "no time left", "within": False}]
             else:
-                found["parts"][part] = PARTS[part](bench)
+                found["parts"][part] = attempted(PARTS[part], bench)
             print(f"{part} ({time.monotonic() - start_s:.0f} s)")
             show(found["parts"][part])
     if options.json:

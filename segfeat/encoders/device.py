@@ -1,15 +1,20 @@
-"""Where encoders run: devices, half precision where the hardware has it, and transfers that overlap with work."""
+"""Where encoders run: devices, the precision that suits the hardware, and transfers that overlap with work."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy.typing as npt
 import torch
 
-_FP16_CAPABILITY = (7, 0)
-"""CUDA compute capability from which half-precision arithmetic is faster than single (tensor cores)."""
+_TF32_CAPABILITY, _FP16_CAPABILITY = (8, 0), (7, 0)
+"""CUDA compute capabilities from which tensor cores multiply in these."""
+
+_HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+"""The second for those who measure (benchmarks/gpu.py)."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -32,27 +37,59 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def half_precision(device: torch.device) -> torch.dtype | None:
-    """The half-precision type the hardware computes in natively; None on a CPU, where it would be slower.
+def precision(device: torch.device) -> str:
+    """What encoders multiply in: ``tf32`` or ``float16`` where the hardware has it, else ``float32``.
 
-    bfloat16 is preferred: it cannot overflow where single precision does not.
+    tf32 (single precision of which products see 10 bits of the mantissa) before 16 bits: on an H200 it was faster at
+    the batches that extraction has, for nothing is converted, and ten to twenty times closer to the CPU's features
+    (benchmarks/gpu.py).
     """
     if device.type != "cuda":
-        return None
-    with torch.cuda.device(device):
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return torch.bfloat16
-        return torch.float16 if torch.cuda.get_device_capability(device) >= _FP16_CAPABILITY else None
+        return "float32"
+    capability = torch.cuda.get_device_capability(device)
+    return "tf32" if capability >= _TF32_CAPABILITY else "float16" if capability >= _FP16_CAPABILITY else "float32"
 
 
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Matrix products in half precision where `half_precision` has one; otherwise nothing changes.
+@contextmanager
+def arithmetic(device: torch.device) -> Iterator[None]:
+    """Products in the precision of `precision`; on a CPU nothing changes.
 
-    Without the cache of converted weights: it is one for all threads, so that a thread could use weights that another
-    one's queue on the GPU has yet to convert, or has freed already.
+    16 bits without the cache of converted weights: it is one for all threads, so that a thread could use weights that
+    another one's queue on the GPU has yet to convert, or has freed already.
     """
-    dtype = half_precision(device)
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype, cache_enabled=False)
+    name = precision(device)
+    if name == "tf32":
+        with _TF32:
+            yield
+    elif name in _HALF:
+        with torch.autocast(device.type, dtype=_HALF[name], cache_enabled=False):
+            yield
+    else:
+        yield
+
+
+class _Tf32:
+    """torch's switch for TF32, which is one for all threads: on while any of them is inside, then as it was before."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, (False, False)
+
+    def __enter__(self) -> None:
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        with self._lock:
+            if not self._inside:
+                self._before = matmul.allow_tf32, cudnn.allow_tf32
+                matmul.allow_tf32 = cudnn.allow_tf32 = True
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self._before
+
+
+_TF32 = _Tf32()
 
 
 def upload(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:

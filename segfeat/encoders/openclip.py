@@ -16,7 +16,7 @@ import numpy as np
 import open_clip
 import torch
 
-from segfeat.encoders.device import autocast, upload
+from segfeat.encoders.device import arithmetic, upload
 from segfeat.encoders.preparers import PicturePreparer
 from segfeat.encoders.registry import ParsedSpec
 from segfeat.encoders.weights import check_checkpoint, fingerprint, loading, unavailable
@@ -70,7 +70,7 @@ class OpenClip:
         for first in range(0, len(pictures), self.batch_size):
             batch = upload(np.stack(pictures[first : first + self.batch_size]), self.device)
             scaled = batch.permute(0, 3, 1, 2).float().div_(255).sub_(self._mean).div_(self._std)
-            with autocast(self.device):
+            with arithmetic(self.device):
                 done.append(self._forward(scaled).float())
         return torch.cat(done).cpu().numpy()
 

@@ -10,7 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
-from segfeat.encoders.device import autocast
+from segfeat.encoders.device import arithmetic
 from segfeat.encoders.preparers import WordsPreparer
 from segfeat.encoders.registry import ParsedSpec
 from segfeat.encoders.weights import fingerprint, loading, unavailable
@@ -44,7 +44,7 @@ class SentenceEncoder:
         return self._encode(list(items)) if items else np.zeros((0, self.spec.dim), np.float32)
 
     def _encode(self, texts: list[str]) -> Float32:
-        with autocast(self.device):
+        with arithmetic(self.device):
             vectors = self.model.encode(texts, batch_size=self.batch_size, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
 
@@ -61,7 +61,7 @@ def _load(parsed: ParsedSpec, device: torch.device) -> tuple[SentenceTransformer
     try:
         with loading(parsed, from_hub=not local):
             model = SentenceTransformer(name, device=str(device), trust_remote_code=False, local_files_only=local)
-            # Some checkpoints are stored in half precision; a CPU computes slowly in it, and autocast needs single.
+            # Some checkpoints are stored in half precision; a CPU computes slowly in it, and a GPU has its own way.
             return model.float().eval(), source
     finally:
         if bars:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 import torchaudio
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from segfeat.encoders.device import autocast, upload
+from segfeat.encoders.device import arithmetic, upload
 from segfeat.encoders.preparers import SoundPreparer
 from segfeat.encoders.registry import ParsedSpec
 from segfeat.encoders.weights import check_checkpoint, fingerprint, loading, unavailable
@@ -49,6 +50,7 @@ class TorchaudioBundle:
             weights=f"{source} {fingerprint(self.model)}",
             pooling="mean over time of the last transformer layer",
         )
+        _weigh_once(self.model)  # after its fingerprint, which is that of the weights as they came
 
     def encode(self, items: Sequence[Float32]) -> Float32:
         """Vectors (n, D) of n waveforms (samples,), each at least as long as the preparer asks for."""
@@ -71,7 +73,7 @@ class TorchaudioBundle:
         batch = upload(np.stack(waveforms), self.device)
         if self._normalize:
             batch = torch.nn.functional.layer_norm(batch, batch.shape[1:])
-        with autocast(self.device):
+        with arithmetic(self.device):
             layers, _ = self.model.extract_features(batch)
         return layers[-1].float().mean(dim=1)
 
@@ -108,6 +110,14 @@ def _bundles() -> dict[str, Any]:
     kind = torchaudio.pipelines.Wav2Vec2Bundle
     found = {name: getattr(torchaudio.pipelines, name) for name in torchaudio.pipelines.__all__}
     return {name: bundle for name, bundle in found.items() if isinstance(bundle, kind)}
+
+
+def _weigh_once(model: torch.nn.Module) -> None:
+    """Compute weights that are kept as direction and length now, not again at every call; they stay the same bits."""
+    for module in list(model.modules()):
+        if is_parametrized(module):
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
+                remove_parametrizations(module, name)
 
 
 def _receptive_field(model: Any) -> int:

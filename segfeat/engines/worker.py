@@ -133,12 +133,11 @@ def same_encoders(setup: Setup) -> dict[str, Encoder]:
 
 def precision(setup: Setup, encoders: Mapping[str, Encoder]) -> str:
     """What networks compute in here."""
-    from segfeat.encoders.device import half_precision, resolve_device
+    from segfeat.encoders import device
 
     if all(encoder.spec.weights == "none" for encoder in encoders.values()):
         return "float32"
-    dtype = half_precision(resolve_device(setup.device))
-    return "float32" if dtype is None else str(dtype).removeprefix("torch.")
+    return device.precision(device.resolve_device(setup.device))
 
 
 def agree_on_precision(folder: Path | Depot, mine: str) -> None:

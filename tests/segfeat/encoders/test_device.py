@@ -1,7 +1,8 @@
-"""Devices and half precision."""
+"""Devices and precision."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,23 +12,57 @@ import pytest
 import torch
 
 from segfeat.encoders import load_encoder
-from segfeat.encoders.device import autocast, half_precision, resolve_device, upload
+from segfeat.encoders.device import arithmetic, precision, resolve_device, upload
 from segfeat.types import Clip, Float32
 
 CPU = torch.device("cpu")
 
 
+CUDA = torch.device("cuda")
+
+
+def switches() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
 def test_a_cpu_computes_in_single_precision() -> None:
-    assert half_precision(CPU) is None
-    with autocast(CPU):
+    assert precision(CPU) == "float32"
+    before = switches()
+    with arithmetic(CPU):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+        assert switches() == before
 
 
 def test_threads_share_no_converted_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segfeat.encoders.device.half_precision", lambda _device: torch.bfloat16)
-    with autocast(CPU):
+    monkeypatch.setattr("segfeat.encoders.device.precision", lambda _device: "bfloat16")
+    with arithmetic(CPU):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
         assert not torch.is_autocast_cache_enabled()
+
+
+def test_the_switch_for_all_threads_is_on_until_the_last_has_left_and_then_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("segfeat.encoders.device.precision", lambda _device: "tf32")
+    before, other_is_in, may_leave = switches(), threading.Event(), threading.Event()
+
+    def other() -> None:
+        with arithmetic(CUDA):
+            other_is_in.set()
+            may_leave.wait(60)
+
+    thread = threading.Thread(target=other)
+    with arithmetic(CUDA):
+        thread.start()
+        assert other_is_in.wait(60)
+        assert switches() == (True, True)
+    assert switches() == (True, True)
+    may_leave.set()
+    thread.join()
+    assert switches() == before
+    with pytest.raises(RuntimeError, match="within"), arithmetic(CUDA):
+        raise RuntimeError("within")
+    assert switches() == before
 
 
 def test_auto_is_cuda_where_there_is_one() -> None:
@@ -36,23 +71,13 @@ def test_auto_is_cuda_where_there_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bf16", "capability", "expected"),
-    [(True, (9, 0), torch.bfloat16), (False, (7, 5), torch.float16), (False, (6, 1), None)],
+    ("capability", "expected"), [((9, 0), "tf32"), ((8, 0), "tf32"), ((7, 5), "float16"), ((6, 1), "float32")]
 )
-def test_half_precision_follows_the_hardware(
-    bf16: bool, capability: tuple[int, int], expected: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
+def test_precision_follows_the_hardware(
+    capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
-
-    def supported(including_emulation: bool) -> bool:
-        asked.append(including_emulation)
-        return bf16
-
-    monkeypatch.setattr(torch.cuda, "device", lambda _device: torch.inference_mode())
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
-    assert half_precision(torch.device("cuda")) is expected
-    assert asked == [False]
+    assert precision(CUDA) == expected
 
 
 def test_upload_keeps_the_values() -> None:
@@ -62,7 +87,7 @@ def test_upload_keeps_the_values() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_gives_the_cpus_vectors_to_half_precision(
+def test_a_gpu_gives_the_cpus_vectors_to_its_precision(
     tiny_models: Path,
     tiny_bundle: Callable[..., Path],
     pictures: Callable[..., np.ndarray],
@@ -86,4 +111,4 @@ def test_a_gpu_gives_the_cpus_vectors_to_half_precision(
         here, there = load_encoder(spec, modality, "cpu"), load_encoder(spec, modality, "cuda")
         items = [here.preparer(clip) for clip in clips]
         assert here.spec == there.spec
-        assert likeness(here.encode(items), there.encode(items)) > 0.999
+        assert likeness(here.encode(items), there.encode(items)) > 0.99999

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
+from torch.nn.utils.parametrize import is_parametrized
 
 from segfeat.encoders import EncoderUnavailable, load_encoder
 from segfeat.types import Clip, Float32
@@ -106,6 +107,14 @@ def test_the_hash_follows_the_weights(tiny_bundle: Bundle) -> None:
     assert first.weights == again.weights
     assert first.weights.partition("sha256:")[2] != other.weights.partition("sha256:")[2]
     assert first.model == "torchaudio TINY"
+
+
+def test_no_weight_is_computed_anew_at_every_call(tiny_bundle: Bundle) -> None:
+    path = tiny_bundle()
+    options = {"model_dir": str(path.parent), "file_name": path.name, "weights_only": True}
+    assert any(is_parametrized(m) for m in torchaudio.pipelines.TINY.get_model(dl_kwargs=options).modules())
+    encoder = load_encoder(f"torchaudio:TINY@{path}", "audio", "cpu")
+    assert not any(is_parametrized(m) for m in encoder.model.modules())
 
 
 def test_wrong_files_are_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
@@ -22,9 +23,12 @@ from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.data.splits import Split, temporal_split
 from segmodel.data.views import UNKNOWN
+from segmodel.evaluation.metrics import exit_nll
 from segmodel.models import MODELS, make_model, model_class
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.prediction import SkipPrediction
+from segmodel.recommend import BACKBONES
+from segmodel.recommend.segrec import SegRec
 
 SMALL = {"d": 8, "heads": 2, "layers": 1, "width": 8, "rank": 4, "folds": 3, "trees": 5, "members": 1, "history": 5}
 """Taken by the models that have such settings."""
@@ -80,9 +84,9 @@ class Bench:
         valid = {f.name for f in fields(model_class(name).Config)}
         return make_model(name, {k: v for k, v in SMALL.items() if k in valid})
 
-    def fit(self, name: str, seed: int = 3) -> SegmentModel:
+    def fit(self, name: str, seed: int = 3, device: str = "cpu") -> SegmentModel:
         model = self.make(name)
-        model.fit(self.data, self.split, FitRun(seed=seed, epochs=EPOCHS))
+        model.fit(self.data, self.split, FitRun(seed=seed, epochs=EPOCHS, device=device))
         return model
 
 
@@ -169,6 +173,48 @@ def test_save_equals_load(model: SegmentModel, name: str, bench: Bench, tmp_path
     again = bench.make(name)
     again.restore(json.loads(json.dumps(facts)), load_file(tmp_path / "weights.safetensors"))
     _same(model.predict(bench.data), again.predict(bench.data))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_what_a_gpu_trained_answers_alike_on_either_device(
+    model: SegmentModel, name: str, bench: Bench, tmp_path: Path
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    trained = bench.fit(name, device="cuda")
+    there = trained.predict(bench.data)
+    facts, arrays = trained.state()
+    save_file({k: np.array(v, order="C") for k, v in arrays.items()}, tmp_path / "weights.safetensors")
+    again = bench.make(name)
+    again.restore(json.loads(json.dumps(facts)), load_file(tmp_path / "weights.safetensors"))
+    here = again.predict(bench.data)
+    np.testing.assert_allclose(there.slots, here.slots, rtol=1e-3, atol=1e-4)
+    again.to("cuda")
+    np.testing.assert_allclose(again.predict(bench.data).slots, here.slots, rtol=1e-3, atol=1e-4)
+    again.to("cpu")
+    np.testing.assert_allclose(again.predict(bench.data).slots, here.slots, rtol=1e-6, atol=1e-9)
+    # Half precision and other random numbers lead two short trainings apart, but not to another quality.
+    views = bench.data.views.take(bench.split.train)
+    rows = bench.split.train
+    nll = [exit_nll(p.slots[rows], views.exit).mean() for p in (here, model.predict(bench.data))]
+    assert nll[0] == pytest.approx(nll[1], abs=0.25)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_segrec_trained_on_a_gpu_answers_alike_on_either_device(backbone: str, bench: Bench) -> None:
+    small = {f.name for f in fields(model_class(backbone).Config)}
+    ranker = SegRec(backbone, {k: v for k, v in SMALL.items() if k in small}, "interest")
+    interest = np.random.default_rng(0).random((len(bench.data), ranker.config.max_segments))
+    effective = np.arange(len(bench.data)) % 3 == 0
+    ranker.fit(bench.data, bench.split, effective, interest, FitRun(seed=3, epochs=EPOCHS, device="cuda"))
+    again = SegRec(backbone, ranker.config.__dict__, "interest")
+    again.restore(*ranker.state())
+    np.testing.assert_allclose(ranker.logits(bench.data, interest), again.logits(bench.data, interest), atol=1e-3)
+    for there, here in zip(ranker.parts(bench.data, interest), again.parts(bench.data, interest), strict=True):
+        np.testing.assert_allclose(there, here, atol=1e-3)
 
 
 def test_unknown_users_and_videos_get_a_prediction(model: SegmentModel, bench: Bench) -> None:
