@@ -267,6 +267,14 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     assert json.loads(done.stdout) == []
 
 
+def test_a_prediction_waits_for_no_package_that_it_does_not_need() -> None:
+    code = "import json, sys, segmodel.runs.predictor, segmodel.models.hazard.model; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = set(json.loads(done.stdout))
+    assert {"torch", "scipy.special"} <= loaded
+    assert not {"scipy.stats", "sklearn", "skops", "transformers", "open_clip", "torchaudio", "av"} & loaded
+
+
 def test_every_public_name_of_segfeat_can_be_had() -> None:
     import segfeat
 

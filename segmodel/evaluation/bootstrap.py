@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm as normal
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtr, stdtrit
 
 from segfeat.types import Float64
 from segmodel.survival import Array
@@ -175,9 +174,9 @@ def _stretched(one: Float64, other: Float64, drawn: Float64, users: int) -> Inte
     parts = [(float(v.var(ddof=1)) / len(v), len(v) - 1) for v in (one, other) if len(v) > 1]
     parts.append((max(variance - sum(v for v, _ in parts), 0.0), users - 1))
     freedom = sum(v for v, _ in parts) ** 2 / sum(v**2 / df for v, df in parts)
-    stretch = student.ppf(0.5 + _LEVEL / 2, freedom) / normal.ppf(0.5 + _LEVEL / 2)
+    stretch = stdtrit(freedom, 0.5 + _LEVEL / 2) / ndtri(0.5 + _LEVEL / 2)
     low, high = mean + (np.percentile(known, [50 - 50 * _LEVEL, 50 + 50 * _LEVEL]) - mean) * stretch
-    return Interval(mean, float(low), float(high), float(2 * student.sf(abs(mean) / variance**0.5, freedom)))
+    return Interval(mean, float(low), float(high), float(2 * stdtr(freedom, -abs(mean) / variance**0.5)))
 
 
 def _per_user(values: Float64, code: Array, users: int) -> Float64:

@@ -12,7 +12,6 @@ Ties count against the model in both. A view that a metric does not count has th
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from segfeat.types import Bool, Float64
 from segmodel.data.views import MAX_SEGMENTS
@@ -122,6 +121,8 @@ def concordance(predicted: Array, actual: Array) -> float:
     if not untied:
         return 0.5
     # tau-b = (concordant - discordant) / sqrt(pairs untied in one · pairs untied in the other)
+    from scipy.stats import kendalltau  # takes as long to import as the rest of this package
+
     tau = kendalltau(predicted, actual).statistic
     return float(0.5 + 0.5 * tau * np.sqrt(untied / counted))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from segfeat.types import Bool, Float64
 from segmodel.evaluation.bootstrap import DRAWS, Interval, draw_users, holm
@@ -144,7 +144,7 @@ def slice_table(
 
     mean, drawn = gaps(np.ones((1, users)))[0], gaps(draw_users(users, draws, seed))
     low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
-    p = 2 * norm.sf(np.abs(mean) / np.maximum(np.nanstd(drawn, axis=0), 1e-12))
+    p = 2 * ndtr(-np.abs(mean) / np.maximum(np.nanstd(drawn, axis=0), 1e-12))
     adjusted = holm(p.tolist())
     figures = [
         SliceFigure(
