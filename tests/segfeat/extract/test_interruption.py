@@ -331,7 +331,7 @@ def test_a_full_disk_stops_clearly_and_keeps_what_is_finished(
 def test_a_folder_that_cannot_be_written_is_an_error_before_any_work(
     copies: Copies, same_again: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segfeat.pipeline.engine.ReaderPool", None)
+    monkeypatch.setattr("segfeat.pipeline.extractor.ReaderPool", None)
     with pytest.raises(OSError, match=r"/proc/f\.h5\.shards"):
         same_again(copies("a.mp4"), Path("/proc/f.h5"))
 
