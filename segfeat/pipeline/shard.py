@@ -49,6 +49,15 @@ class Shard:
         digest = hashlib.sha256(json.dumps([asdict(header), members], sort_keys=True).encode())
         return f"shard-{digest.hexdigest()[:24]}.h5"
 
+    def to_json(self) -> str:
+        """For another machine: ASCII, whatever bytes the names of files have."""
+        return json.dumps([asdict(source) for source in self.sources])
+
+    @classmethod
+    def from_json(cls, text: str) -> Shard:
+        """What `to_json` gave."""
+        return cls(tuple(Source(**{**s, "side_files": tuple(s["side_files"])}) for s in json.loads(text)))
+
 
 def cut(sources: Sequence[Source]) -> list[Shard]:
     """Cut a sorted list of sources into shards; where the cuts lie follows from the list alone."""
