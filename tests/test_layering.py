@@ -19,42 +19,45 @@ ROOT = Path(__file__).parents[1]
 
 OURS = ("segfeat", "segmodel", "segfeat_cli")
 
-STORE = ("segfeat.types", "segfeat.interactions", "segfeat.segment", "segfeat.store.reader")
+STORE = ("segfeat.types", "segfeat.attribute", "segfeat.interactions", "segfeat.segment", "segfeat.store.reader")
 """What segmodel reads of segfeat, beside raw videos: never the store's writer."""
 
 BELOW: dict[str, tuple[str, ...]] = {
     # segfeat, from the ground up
     "segfeat.html": (),
     "segfeat.types": ("segfeat.html",),
+    "segfeat.attribute": ("segfeat.types",),
     "segfeat.segment": ("segfeat.types",),
     "segfeat.failures": (),
     "segfeat.whole": (),
     "segfeat.tables": (),
-    "segfeat.interactions": ("segfeat.tables",),
+    "segfeat.interactions": (),
+    "segfeat.log_file": ("segfeat.tables", "segfeat.interactions"),
     "segfeat.log_check": ("segfeat.interactions",),
-    "segfeat.partitioned_log": ("segfeat.interactions",),
+    "segfeat.partitioned_log": ("segfeat.interactions", "segfeat.log_file"),
     "segfeat.store": (
-        "segfeat.html", "segfeat.types", "segfeat.failures", "segfeat.whole", "segfeat.interactions", "segfeat.segment",
+        "segfeat.html", "segfeat.types", "segfeat.attribute", "segfeat.failures", "segfeat.whole",
+        "segfeat.interactions", "segfeat.segment",
     ),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
     "segfeat.words": ("segfeat.types", "segfeat.decode"),
     "segfeat.encoders": ("segfeat.types",),
     "segfeat.importers": (
-        "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
-        "segfeat.partitioned_log", "segfeat.store", "segfeat.encoders",
+        "segfeat.types", "segfeat.attribute", "segfeat.segment", "segfeat.tables", "segfeat.interactions",
+        "segfeat.log_file", "segfeat.log_check", "segfeat.partitioned_log", "segfeat.store", "segfeat.encoders",
     ),
     "segfeat.exporters": ("segfeat.types", "segfeat.whole", "segfeat.store"),
     "segfeat.pipeline": (
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.whole", "segfeat.tables",
-        "segfeat.interactions", "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.words",
-        "segfeat.encoders",
+        "segfeat.interactions", "segfeat.log_file", "segfeat.log_check", "segfeat.store", "segfeat.decode",
+        "segfeat.words", "segfeat.encoders",
     ),
     "segfeat.engines": ("segfeat.types", "segfeat.failures", "segfeat.store", "segfeat.encoders", "segfeat.pipeline"),
     "segfeat.extraction": (
         "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.log_check", "segfeat.store",
         "segfeat.words", "segfeat.encoders", "segfeat.pipeline", "segfeat.engines",
     ),
-    "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
+    "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.log_file", "segfeat.extraction"),
     # segmodel
     "segmodel.state": (),
     "segmodel.countdown": (),
@@ -72,16 +75,16 @@ BELOW: dict[str, tuple[str, ...]] = {
         "segmodel.prediction", "segmodel.evaluation",
     ),
     "segmodel.runs": (
-        *STORE, "segfeat.log_check", "segfeat.tables", "segfeat.whole", "segmodel.state", "segmodel.tables",
-        "segmodel.countdown", "segmodel.data", "segmodel.prediction", "segmodel.evaluation", "segmodel.models",
+        *STORE, "segfeat.log_file", "segfeat.log_check", "segfeat.tables", "segfeat.whole", "segmodel.state",
+        "segmodel.tables", "segmodel.countdown", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
+        "segmodel.models",
     ),
     "segmodel.media": (*STORE, "segfeat.decode", "segfeat.whole", "segmodel.data", "segmodel.models", "segmodel.runs"),
     "segmodel.recommend": (
         *STORE, "segfeat.whole", "segmodel.state", "segmodel.tables", "segmodel.data", "segmodel.survival",
-        "segmodel.evaluation",
-        "segmodel.models", "segmodel.runs",
+        "segmodel.evaluation", "segmodel.models", "segmodel.runs",
     ),
-    "segmodel.serve": (*STORE, "segmodel.data", "segmodel.prediction", "segmodel.runs"),
+    "segmodel.serve": (*STORE, "segfeat.tables", "segmodel.data", "segmodel.prediction", "segmodel.runs"),
     "segmodel.benchmark": (
         *STORE, "segmodel.watch_distribution", "segfeat.whole", "segmodel.countdown", "segmodel.data",
         "segmodel.evaluation", "segmodel.models",
@@ -95,7 +98,9 @@ BELOW: dict[str, tuple[str, ...]] = {
         *STORE, "segfeat.whole", "segmodel.data", "segmodel.evaluation", "segmodel.models", "segmodel.runs",
         "segmodel.report",
     ),
-    "segmodel.model": (*STORE, "segmodel.media", "segmodel.recommend", "segmodel.report", "segmodel.runs"),
+    "segmodel.model": (
+        *STORE, "segfeat.log_file", "segmodel.media", "segmodel.recommend", "segmodel.report", "segmodel.runs",
+    ),
     "segmodel.api": (*STORE, "segmodel.model", "segmodel.evaluation", "segmodel.models", "segmodel.runs"),
     "segmodel": ("segmodel.model", "segmodel.api"),
     "segfeat_cli": ("segfeat", "segmodel"),
