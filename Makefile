@@ -1,4 +1,4 @@
-# Two commands for a newcomer; each does all of its own set-up in .venv, from python3 and the package registry alone.
+# Commands for a newcomer; each does all of its own set-up in .venv, from python3 and the package registry alone.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,11 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[serve,dev]"
 	touch $@
 
+# On top of that what only some tests need: a cluster, object storage, a database, recognisers of words.
+$(VENV)/.installed-all: $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[test-all]"
+	touch $@
+
 demo: $(VENV)/.installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/demo.py
 
@@ -35,17 +40,18 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(BIN)/mypy
 
-# Two test processes of one thread each: more threads than cores wait for each other.
+# Two test processes of one thread each: more threads than cores wait for each other. Each begins with a half of the tests, so
+# that those of a file share what they have trained, and takes over from the other when it is done.
 unit: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not gpu and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not (gpu or slow or cluster or extras)"
 
 test: lint types unit
 
-# What needs packages or services that a machine may lack skips itself and says why.
 test-all: test test-all-only
 
-test-all-only: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "(slow or cluster) and not gpu"
+# What needs services that a machine may lack (PostgreSQL, espeak-ng, a browser) skips itself and says why.
+test-all-only: $(VENV)/.installed-all
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "(slow or cluster or extras) and not gpu"
 
 clean:
 	rm -rf demo runs build dist *.egg-info

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from logs import cut, import_log, shuffle
 
-from segfeat.interactions import read_interactions
+from segfeat.log_file import read_interactions
 from segfeat.tables import read_table
 from segfeat.types import Float64
 from segmodel.data.dataset import Dataset

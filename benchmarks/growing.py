@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segfeat.interactions import read_interactions
+from segfeat.log_file import read_interactions
 from segfeat.tables import read_table
 from segmodel.evaluation.bootstrap import user_interval
 from segmodel.runs.config import run_config

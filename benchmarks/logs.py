@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from segfeat.interactions import read_interactions
+from segfeat.log_file import read_interactions
 from segfeat.tables import read_table
 from segmodel.evaluation.comparison_files import write_comparison
 from segmodel.evaluation.markdown import comparison_markdown

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segfeat.extraction import extract
-    from segfeat.interactions import Interactions, read_interactions
+    from segfeat.interactions import Interactions
+    from segfeat.log_file import read_interactions
     from segfeat.store.reader import FeatureStore, open_store
     from segfeat.types import Clip, EncoderSpec, VideoFeatures
 
@@ -28,7 +29,7 @@ _HOMES = {
     "FeatureStore": "store.reader",
     "open_store": "store.reader",
     "Interactions": "interactions",
-    "read_interactions": "interactions",
+    "read_interactions": "log_file",
     "extract": "extraction",
 }
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
+from segfeat.log_file import read_interactions
 
 NAME = "views.json"
 

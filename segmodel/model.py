@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
+from segfeat.log_file import log_of_frame, read_interactions
 from segfeat.store.reader import FeatureStore
 from segmodel.recommend import DIRECT
 from segmodel.recommend.ranker import Ranking, rank_videos
@@ -36,7 +37,7 @@ def interactions_of(log: Log, watch_needed: bool = True, context: Sequence[str] 
     if isinstance(log, Interactions):
         return log
     if isinstance(log, pd.DataFrame):
-        return Interactions.from_frame(log, watch_needed, context)
+        return log_of_frame(log, watch_needed, context)
     return read_interactions(log, watch_needed, context=context, context_needed=False)
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segmodel.whole import whole_file
+from segfeat.whole import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,42 +19,49 @@ ROOT = Path(__file__).parents[1]
 
 OURS = ("segfeat", "segmodel", "segfeat_cli")
 
-STORE = ("segfeat.types", "segfeat.interactions", "segfeat.segment", "segfeat.store.reader")
+STORE = ("segfeat.types", "segfeat.attribute", "segfeat.interactions", "segfeat.segment", "segfeat.store.reader")
 """What segmodel reads of segfeat, beside raw videos: never the store's writer."""
 
 BELOW: dict[str, tuple[str, ...]] = {
     # segfeat, from the ground up
     "segfeat.html": (),
     "segfeat.types": ("segfeat.html",),
+    "segfeat.attribute": ("segfeat.types",),
     "segfeat.segment": ("segfeat.types",),
     "segfeat.failures": (),
+    "segfeat.whole": (),
     "segfeat.tables": (),
-    "segfeat.interactions": ("segfeat.tables",),
+    "segfeat.interactions": (),
+    "segfeat.log_file": ("segfeat.tables", "segfeat.interactions"),
     "segfeat.log_check": ("segfeat.interactions",),
-    "segfeat.partitioned_log": ("segfeat.interactions",),
-    "segfeat.store": ("segfeat.html", "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.segment"),
+    "segfeat.partitioned_log": ("segfeat.interactions", "segfeat.log_file"),
+    "segfeat.store": (
+        "segfeat.html", "segfeat.types", "segfeat.attribute", "segfeat.failures", "segfeat.whole",
+        "segfeat.interactions", "segfeat.segment",
+    ),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
     "segfeat.words": ("segfeat.types", "segfeat.decode"),
     "segfeat.encoders": ("segfeat.types",),
     "segfeat.importers": (
-        "segfeat.types", "segfeat.segment", "segfeat.tables", "segfeat.interactions", "segfeat.log_check",
-        "segfeat.partitioned_log", "segfeat.store", "segfeat.encoders",
+        "segfeat.types", "segfeat.attribute", "segfeat.segment", "segfeat.tables", "segfeat.interactions",
+        "segfeat.log_file", "segfeat.log_check", "segfeat.partitioned_log", "segfeat.store", "segfeat.encoders",
     ),
-    "segfeat.exporters": ("segfeat.types", "segfeat.store"),
+    "segfeat.exporters": ("segfeat.types", "segfeat.whole", "segfeat.store"),
     "segfeat.pipeline": (
-        "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.tables", "segfeat.interactions",
-        "segfeat.log_check", "segfeat.store", "segfeat.decode", "segfeat.words", "segfeat.encoders",
+        "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.whole", "segfeat.tables",
+        "segfeat.interactions", "segfeat.log_file", "segfeat.log_check", "segfeat.store", "segfeat.decode",
+        "segfeat.words", "segfeat.encoders",
     ),
     "segfeat.engines": ("segfeat.types", "segfeat.failures", "segfeat.store", "segfeat.encoders", "segfeat.pipeline"),
     "segfeat.extraction": (
         "segfeat.types", "segfeat.failures", "segfeat.interactions", "segfeat.log_check", "segfeat.store",
         "segfeat.words", "segfeat.encoders", "segfeat.pipeline", "segfeat.engines",
     ),
-    "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.extraction"),
+    "segfeat": ("segfeat.types", "segfeat.store", "segfeat.interactions", "segfeat.log_file", "segfeat.extraction"),
     # segmodel
-    "segmodel.whole": (),
+    "segmodel.state": (),
     "segmodel.countdown": (),
-    "segmodel.tables": ("segmodel.whole",),
+    "segmodel.tables": ("segfeat.whole",),
     "segmodel.data": (*STORE, "segfeat.partitioned_log"),
     "segmodel.survival": ("segfeat.types",),
     "segmodel.watch_distribution": ("segfeat.types", "segmodel.data", "segmodel.survival"),
@@ -64,34 +71,36 @@ BELOW: dict[str, tuple[str, ...]] = {
         "segmodel.prediction",
     ),
     "segmodel.models": (
-        *STORE, "segmodel.watch_distribution", "segmodel.whole", "segmodel.data", "segmodel.survival",
+        *STORE, "segmodel.watch_distribution", "segfeat.whole", "segmodel.data", "segmodel.survival",
         "segmodel.prediction", "segmodel.evaluation",
     ),
     "segmodel.runs": (
-        *STORE, "segfeat.log_check", "segfeat.tables", "segmodel.whole", "segmodel.tables", "segmodel.countdown",
-        "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
+        *STORE, "segfeat.log_file", "segfeat.log_check", "segfeat.tables", "segfeat.whole", "segmodel.state",
+        "segmodel.tables", "segmodel.countdown", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
         "segmodel.models",
     ),
-    "segmodel.media": (*STORE, "segfeat.decode", "segmodel.whole", "segmodel.data", "segmodel.models", "segmodel.runs"),
+    "segmodel.media": (*STORE, "segfeat.decode", "segfeat.whole", "segmodel.data", "segmodel.models", "segmodel.runs"),
     "segmodel.recommend": (
-        *STORE, "segmodel.whole", "segmodel.tables", "segmodel.data", "segmodel.survival", "segmodel.evaluation",
-        "segmodel.models", "segmodel.runs",
+        *STORE, "segfeat.whole", "segmodel.state", "segmodel.tables", "segmodel.data", "segmodel.survival",
+        "segmodel.evaluation", "segmodel.models", "segmodel.runs",
     ),
-    "segmodel.serve": (*STORE, "segmodel.data", "segmodel.prediction", "segmodel.runs"),
+    "segmodel.serve": (*STORE, "segfeat.tables", "segmodel.data", "segmodel.prediction", "segmodel.runs"),
     "segmodel.benchmark": (
-        *STORE, "segmodel.watch_distribution", "segmodel.whole", "segmodel.countdown", "segmodel.data",
+        *STORE, "segmodel.watch_distribution", "segfeat.whole", "segmodel.countdown", "segmodel.data",
         "segmodel.evaluation", "segmodel.models",
         "segmodel.runs", "segmodel.recommend",
     ),
     "segmodel.report": (
-        *STORE, "segfeat.failures", "segmodel.whole", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
+        *STORE, "segfeat.failures", "segfeat.whole", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
         "segmodel.media", "segmodel.runs",
     ),
     "segmodel.hub": (
-        *STORE, "segmodel.whole", "segmodel.data", "segmodel.evaluation", "segmodel.models", "segmodel.runs",
+        *STORE, "segfeat.whole", "segmodel.data", "segmodel.evaluation", "segmodel.models", "segmodel.runs",
         "segmodel.report",
     ),
-    "segmodel.model": (*STORE, "segmodel.media", "segmodel.recommend", "segmodel.report", "segmodel.runs"),
+    "segmodel.model": (
+        *STORE, "segfeat.log_file", "segmodel.media", "segmodel.recommend", "segmodel.report", "segmodel.runs",
+    ),
     "segmodel.api": (*STORE, "segmodel.model", "segmodel.evaluation", "segmodel.models", "segmodel.runs"),
     "segmodel": ("segmodel.model", "segmodel.api"),
     "segfeat_cli": ("segfeat", "segmodel"),

@@ -52,7 +52,7 @@ def compare(
     segmodel compare runs/paper-1 runs/paper-2 --baselines all -o tables
     segmodel compare --fit paper --fit gbdt-hazard --store feats.h5 --cuts 0.7,0.8,0.9 --seeds 0,1,2 -o tables
     """
-    from segfeat.interactions import read_interactions
+    from segfeat.log_file import read_interactions
     from segmodel.evaluation.comparison_files import write_comparison
     from segmodel.evaluation.markdown import comparison_markdown
     from segmodel.runs.compare import compare as compare_runs

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from segfeat.engines.base import Setup
 from segfeat.pipeline.arrival import Arrival
-from segfeat.pipeline.engine import machinery
+from segfeat.pipeline.extractor import Extractor
 from segfeat.pipeline.interrupt import Interrupt
 from segfeat.pipeline.messages import Failed
 from segfeat.pipeline.progress import Progress
-from segfeat.pipeline.shard import Shard, write_shard
+from segfeat.pipeline.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,19 @@ class Local:
     def run(self, shards: Sequence[Shard], setup: Setup, folder: Path, report: Callable[[Progress], None]) -> None:
         """See `segfeat.engines.base.Engine`; reports every file."""
         encoders = setup.loaded or {}
-        sources = [source for shard in shards for source in shard.sources]
 
         def arrived(arrival: Arrival) -> None:
             report(count(arrival))
 
         with (
             Interrupt(lambda: report(Progress(stopping=True))) as interrupt,
-            machinery(sources, setup.settings, encoders, setup.device, setup.workers, setup.video_timeout_s) as (
-                arrivals,
-                encoding,
-            ),
+            Extractor(setup.settings, encoders, setup.device, setup.workers, setup.video_timeout_s) as extractor,
         ):
+            extractor.begin(shards)
             for shard in shards:
                 if interrupt.asked:
                     raise KeyboardInterrupt
-                path = folder / shard.name(setup.header)
-                write_shard(path, setup.header, arrivals, len(shard.sources), encoders, encoding, setup.root, arrived)
+                extractor.finish(shard, folder, setup.root, arrived)
                 report(Progress(shards_done=1))
 
 

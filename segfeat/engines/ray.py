@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -102,7 +101,7 @@ class Ray:
 
         cores = self.cores_per_actor or max(1, int(min(MOST_CORES, *(node.get("CPU", 1) for node in nodes))))
         fewest, most = self.actors or (1, _room(nodes, cores, self.gpus_per_actor))
-        rows = [{"shard": pickle.dumps(shard), "name": shard.name(setup.header)} for shard in shards]
+        rows = [{"shard": shard.to_json(), "name": shard.name(setup.header)} for shard in shards]
         actor: Any = _Actor
         # Ray says that options of actors such as retries will be called otherwise, and has no other name for them yet.
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
@@ -154,11 +153,11 @@ class _Actor:
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
         return {"answer": json.dumps({**self._about, "name": row["name"], **self._answer(row["shard"])})}
 
-    def _answer(self, shard: bytes) -> dict[str, Any]:
+    def _answer(self, shard: str) -> dict[str, Any]:
         if self._refused:
             return {"kind": "refused", "message": self._refused}
         try:
-            return {"kind": "done", "counts": self._worker.extract(pickle.loads(shard)).counts()}
+            return {"kind": "done", "counts": self._worker.extract(Shard.from_json(shard)).counts()}
         except (Refused, ValueError) as error:
             return {"kind": "refused", "message": str(error)}
         except OSError as error:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 from segfeat.exporters import exporter
 from segfeat.exporters.parquet import write_tables
 from segfeat.store.reader import FeatureStore
+from segfeat.whole import whole_folder
 
 FACTS = "store.json"
 """Where an export says what it was made from."""
@@ -51,20 +50,11 @@ def export_store(store: str | Path, folder: str | Path, format_name: str = "parq
             raise ValueError(f"{folder} is no export, so it is not overwritten; choose another name")
     if not folder.absolute().parent.is_dir():
         raise ValueError(f"{folder.parent}: no such folder")
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
-    try:
-        temporary.mkdir()
-        with FeatureStore(store) as opened:
-            write(opened, temporary)
-            write_tables(opened, temporary)
-            (temporary / FACTS).write_text(json.dumps(_facts(opened, format_name), indent=2) + "\n")
-            segments = opened.segment_total
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return segments
+    with whole_folder(folder) as temporary, FeatureStore(store) as opened:
+        write(opened, temporary)
+        write_tables(opened, temporary)
+        (temporary / FACTS).write_text(json.dumps(_facts(opened, format_name), indent=2) + "\n")
+        return opened.segment_total
 
 
 def _facts(store: FeatureStore, format_name: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segfeat.importers.descriptions import WORDS, Columns
 from segfeat.importers.imported import Files, Imported, read_tables
-from segfeat.interactions import COLUMNS
+from segfeat.log_file import COLUMNS
 
 VIDEOS = Columns(key=COLUMNS["video"], words=WORDS, duration=COLUMNS["duration_ms"])
 USERS = Columns(key=COLUMNS["user"])

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segfeat.attribute import Attribute
 from segfeat.log_check import unit_of_lengths
 from segfeat.tables import as_ids, read_table
-from segfeat.types import Attribute, Int64, Names
+from segfeat.types import Int64, Names
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.importers.ready_features import DTYPES
-from segfeat.interactions import COLUMNS
+from segfeat.log_file import COLUMNS
 from segfeat.tables import as_ids, read_table
 from segfeat.types import Int64, Names
 

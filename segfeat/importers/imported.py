@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segfeat.importers.descriptions import Columns, Descriptions, read_descriptions
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
+from segfeat.log_file import read_interactions
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from segfeat.importers.descriptions import WORDS, Columns
 from segfeat.importers.imported import Files, Imported, read_tables
-from segfeat.interactions import COLUMNS
+from segfeat.log_file import COLUMNS
 
 LOG = {**COLUMNS, "video": ("video_id",), "watch_ms": ("play_time_ms",)}
 

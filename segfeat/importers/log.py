@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segfeat.attribute import Users
 from segfeat.importers import importer
 from segfeat.importers.descriptions import Descriptions
 from segfeat.importers.imported import Files
@@ -20,7 +21,7 @@ from segfeat.log_check import check_log
 from segfeat.segment import SEGMENT_S, segment_spans
 from segfeat.store.merge import merge_stores
 from segfeat.store.writer import write_store
-from segfeat.types import EncoderSpec, StoreHeader, Users, VideoFeatures
+from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 
 SHARD_SEGMENTS = 50_000
 """Segments held in memory at a time: 100 MB of 1024 half-precision features."""

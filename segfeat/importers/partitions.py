@@ -14,7 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segfeat.interactions import COLUMNS, MAX_DURATION_S
+from segfeat.interactions import MAX_DURATION_S
+from segfeat.log_file import COLUMNS
 from segfeat.partitioned_log import NAME, PartitionedLog, partition_file
 
 PARTITIONS = 64

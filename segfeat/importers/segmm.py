@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segfeat.importers.any_csv import USERS, VIDEOS
 from segfeat.importers.imported import Files, Imported, read_tables
-from segfeat.interactions import COLUMNS
+from segfeat.log_file import COLUMNS
 
 LOG = {**COLUMNS, "watch_ms": ("playing_time",)}
 

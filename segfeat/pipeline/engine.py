@@ -1,48 +1,18 @@
-"""Decode processes and encoding threads, set up for one another."""
+"""What decode processes and encoding threads are told, so that they suit one another."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from segfeat.pipeline.allocation import kept_memory
-from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.cores import Shares, available_cores, share_cores
-from segfeat.pipeline.encoding import Encoding
-from segfeat.pipeline.fetching import fetching
-from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
 from segfeat.pipeline.settings import Settings
-from segfeat.pipeline.sources import Source
 
 if TYPE_CHECKING:
     from segfeat.encoders import Encoder
-
-
-@contextmanager
-def machinery(
-    sources: Sequence[Source],
-    settings: Settings,
-    encoders: Mapping[str, Encoder],
-    device: str,
-    workers: int | None,
-    video_timeout_s: float,
-) -> Iterator[tuple[Iterator[Arrival], Encoding]]:
-    """Files on their way in the order of ``sources``, and threads to encode what they bring.
-
-    Everything that runs for it has ended when the context does.
-    """
-    shares = shares_for(encoders, device, workers)
-    with (
-        kept_memory(),
-        torch_threads(shares.threads_per_batch),
-        fetching(reading_task(settings, encoders, device), sources) as task,
-        ReaderPool(task, sources, shares.workers, video_timeout_s, shares.cores) as pool,
-        Encoding(shares.encoding_threads, thread_preparer(device, shares), pool.core) as encoding,
-    ):
-        yield iter(pool), encoding
 
 
 def reading_task(settings: Settings, encoders: Mapping[str, Encoder], device: str) -> Reading:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import os
 import shutil
 import socket
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from typing import Any
 
 from segfeat.store.hdf5 import TEMPORARY_SUFFIX
 from segfeat.types import EncoderSpec, StoreHeader
+from segfeat.whole import write_json
 
 FOLDER_SUFFIX = ".shards"
 
@@ -109,13 +109,6 @@ def read_progress(out: Path) -> tuple[dict[str, Any] | None, bool]:
     except ValueError:
         running = True
     return _read(folder / "progress.json") or {}, running
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a small file all at once."""
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    temporary.write_text(json.dumps(content, indent=1))
-    os.replace(temporary, path)
 
 
 def _locked(path: Path, out: Path) -> Any:

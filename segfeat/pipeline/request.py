@@ -9,8 +9,9 @@ from pathlib import Path
 
 from segfeat.decode.subtitles import AUTO
 from segfeat.encoders import NONE, PRESETS, Encoder, load_encoder, parse_spec
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
 from segfeat.log_check import LogCheck, check_log, parse_units
+from segfeat.log_file import read_interactions
 from segfeat.pipeline.objects import find_objects, is_url
 from segfeat.pipeline.plan import Finished
 from segfeat.pipeline.settings import Settings

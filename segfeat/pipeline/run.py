@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segfeat.interactions import Interactions
-from segfeat.pipeline.job import write_json
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import Prepared
 from segfeat.store.addition import add_stores
 from segfeat.store.hdf5 import sync_folder
 from segfeat.store.manifest import is_parted
 from segfeat.store.merge import Part, merge_stores
+from segfeat.whole import write_json
 
 _STATE_EVERY_S = 1.0
 

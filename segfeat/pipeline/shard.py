@@ -15,7 +15,6 @@ from segfeat.failures import Failure
 from segfeat.pipeline.arrival import Arrival
 from segfeat.pipeline.encoding import BatchFiller, Encoding
 from segfeat.pipeline.messages import Failed, Opened, SegmentItems, unforeseen
-from segfeat.pipeline.settings import Settings
 from segfeat.pipeline.sources import Source
 from segfeat.store.writer import write_store
 from segfeat.types import Line, StoreHeader, VideoFeatures
@@ -49,6 +48,15 @@ class Shard:
         ]
         digest = hashlib.sha256(json.dumps([asdict(header), members], sort_keys=True).encode())
         return f"shard-{digest.hexdigest()[:24]}.h5"
+
+    def to_json(self) -> str:
+        """For another machine: ASCII, whatever bytes the names of files have."""
+        return json.dumps([asdict(source) for source in self.sources])
+
+    @classmethod
+    def from_json(cls, text: str) -> Shard:
+        """What `to_json` gave."""
+        return cls(tuple(Source(**{**s, "side_files": tuple(s["side_files"])}) for s in json.loads(text)))
 
 
 def cut(sources: Sequence[Source]) -> list[Shard]:
@@ -117,52 +125,6 @@ def write_shard(
             message = f"{draft.source.path}: features that are not finite in half precision"
             failures.append(_failure(draft.source, "bad_features", message))
     write_store(path, header, [draft.video() for draft in good], failures, root=root)
-
-
-def extract_shard(
-    shard: Shard,
-    settings: Settings,
-    encoders: Mapping[str, Encoder],
-    folder: str | Path,
-    root: str | Path = "",
-    *,
-    device: str = "auto",
-    workers: int | None = None,
-    video_timeout_s: float = 300.0,
-) -> Path:
-    """One shard from beginning to end: the unit of work for an engine that spreads an extraction over machines.
-
-    A pure function: the file's name and content follow from the arguments, it appears complete or not at all, and one
-    that is there already is left as it is. Safe to be run twice, on two machines at once too. When the shards of a
-    store (see `cut`) are all in its ``.shards`` folder, ``segfeat extract`` has nothing left to do but to merge them.
-
-    Parameters
-    ----------
-    shard : Shard
-        Which files; see `segfeat.pipeline.sources.scan`.
-    settings : Settings
-    encoders : mapping of modality to Encoder
-        Loaded by `segfeat.encoders.load_encoder`.
-    folder : path
-        Where the shard is written; it exists.
-    root : path
-        The folder that the paths of the sources are relative to; kept in the shard.
-    device, workers, video_timeout_s
-        As in `segfeat.extract`; they do not decide the content.
-
-    Returns
-    -------
-    Path
-        The shard's file.
-    """
-    from segfeat.pipeline.engine import machinery
-
-    header = settings.header({modality: encoder.spec for modality, encoder in encoders.items()})
-    path = Path(folder) / shard.name(header)
-    if not path.exists():
-        with machinery(shard.sources, settings, encoders, device, workers, video_timeout_s) as (arrivals, encoding):
-            write_shard(path, header, arrivals, len(shard.sources), encoders, encoding, str(root))
-    return path
 
 
 class _Draft:

@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from segfeat.attribute import Attribute, Users
 from segfeat.store.hdf5 import strings, text
-from segfeat.types import Attribute, Users
 
 
 def columns(owner: str, attributes: Mapping[str, Attribute]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+    from segfeat.attribute import Attribute
     from segfeat.store.reader import FeatureStore
-    from segfeat.types import Attribute
 
 CHUNK_SEGMENTS = 50_000
 """About as many segments are in memory at once: 150 MB of 768 numbers each."""

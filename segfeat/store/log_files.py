@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from segfeat.interactions import Categories, Interactions
-from segfeat.store.hdf5 import TEMPORARY_SUFFIX, sync_folder
+from segfeat.store.hdf5 import sync_folder
 from segfeat.store.manifest import FileEntry, described
+from segfeat.whole import whole_folder
 
 _NUMBERS = ("time_ms", "watch_ms", "duration_ms")
 
@@ -35,9 +35,7 @@ def write_log(folder: Path, log: Interactions) -> tuple[FileEntry, ...]:
 
     target = folder / f"log-{log.fingerprint()[:24]}"
     if not target.exists():
-        temporary = folder / f"{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}"
-        try:
-            temporary.mkdir()
+        with whole_folder(target) as temporary:
             columns = {}
             for name, file in _IDS.items():
                 ids = pa.array(getattr(log, f"{name}_ids").tolist(), pa.string())
@@ -53,10 +51,7 @@ def write_log(folder: Path, log: Interactions) -> tuple[FileEntry, ...]:
             for path in temporary.iterdir():
                 with path.open("rb") as written:
                     os.fsync(written.fileno())
-            os.replace(temporary, target)
-            sync_folder(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        sync_folder(folder)
     rows = {_VIEWS: len(log), **{file: len(getattr(log, f"{name}_ids")) for name, file in _IDS.items()}}
     return tuple(described(folder, target / name, count) for name, count in sorted(rows.items()))
 

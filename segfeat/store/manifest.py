@@ -27,8 +27,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segfeat.store.hdf5 import TEMPORARY_SUFFIX, sync_folder
+from segfeat.store.hdf5 import sync_folder
 from segfeat.types import EncoderSpec, StoreHeader
+from segfeat.whole import whole_file
 
 NAME = "manifest.json"
 
@@ -179,16 +180,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put a manifest in the place of the one that is there, at one stroke."""
     content = {"format": "segfeat parts", "manifest_version": MANIFEST_VERSION, **asdict(manifest)}
     content["content_hash"] = manifest.content_hash
-    temporary = folder / f"{NAME}.{os.getpid()}{TEMPORARY_SUFFIX}"
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / NAME)
-        sync_folder(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(folder / NAME) as temporary, temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 @contextmanager

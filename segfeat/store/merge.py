@@ -12,13 +12,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from segfeat.attribute import Attribute, Users
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
 from segfeat.store import hdf5, words
 from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import finish
-from segfeat.types import Attribute, Int64, StoreHeader, Users
+from segfeat.types import Int64, StoreHeader
 
 Runs = Sequence[tuple[int, int]]
 """Half-open ranges of rows, ascending."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segfeat.attribute import Attribute, Users
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
 from segfeat.store.format import FORMAT_VERSION
@@ -23,7 +24,7 @@ from segfeat.store.log_files import read_log
 from segfeat.store.manifest import read_manifest
 from segfeat.store.parted_column import PartedColumn
 from segfeat.store.reader import FeatureStore
-from segfeat.types import Attribute, Bool, Float64, Int64, Users, VideoFeatures
+from segfeat.types import Bool, Float64, Int64, VideoFeatures
 
 FILES_A_PART = 2
 """File handles that an opened part needs: its own and its map's."""

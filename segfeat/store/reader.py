@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from segfeat.attribute import Attribute, Users
 from segfeat.failures import Failure
 from segfeat.html import facts_html
 from segfeat.interactions import Categories, Interactions
@@ -22,16 +23,7 @@ from segfeat.store.frames import feature_frame, segment_frame
 from segfeat.store.hdf5 import text
 from segfeat.store.header import read_header
 from segfeat.store.mapped import MappedColumn, MappedFile
-from segfeat.types import (
-    Attribute,
-    Bool,
-    EncoderSpec,
-    Float32,
-    Float64,
-    Int64,
-    Users,
-    VideoFeatures,
-)
+from segfeat.types import Bool, EncoderSpec, Float32, Float64, Int64, VideoFeatures
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segfeat.attribute import Attribute, Users
 from segfeat.failures import Failure
 from segfeat.interactions import Interactions
 from segfeat.store import hdf5, words
 from segfeat.store.attributes import checked_name, user_columns
 from segfeat.store.attributes import columns as attribute_columns
 from segfeat.store.format import FORMAT_VERSION, VIDEO_STATUS
-from segfeat.types import Attribute, StoreHeader, Users, VideoFeatures
+from segfeat.types import StoreHeader, VideoFeatures
 
 
 def write_store(

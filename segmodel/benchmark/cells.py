@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from segfeat.whole import whole_file
 from segmodel.models.base import Arrays
-from segmodel.whole import whole_file
 
 REVISION = 2
 """Counts up when older cells may no longer be used, because a system or a metric has changed."""

@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from segfeat.attribute import Attribute
 from segfeat.store.reader import FeatureStore
-from segfeat.types import Attribute, Bool
+from segfeat.types import Bool
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import Rows, Views, ragged
 from segmodel.data.vocabulary import Vocabulary

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from segfeat.store.reader import FeatureStore
+from segfeat.whole import whole_file, whole_folder, write_json
 from segmodel.evaluation.comparison import Comparison
 from segmodel.evaluation.evaluation import Evaluation
 from segmodel.hub.places import Kind, Place
@@ -17,7 +18,6 @@ from segmodel.hub.run_card import run_card
 from segmodel.hub.store_card import store_card
 from segmodel.runs.config import read_config
 from segmodel.runs.run import Run, load_run
-from segmodel.whole import whole_file, whole_folder, write_json
 
 RUN_FILES = (
     "config.json",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segfeat.whole import whole_file
 from segmodel.data.dataset import Dataset
 from segmodel.data.splits import Split
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
-from segmodel.whole import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd

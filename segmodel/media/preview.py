@@ -14,9 +14,9 @@ import numpy as np
 
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Float32, Float64
+from segfeat.whole import whole_file
 from segmodel.media.raw_video import open_raw_video
 from segmodel.runs.predictor import PairPredictions
-from segmodel.whole import whole_file
 
 if TYPE_CHECKING:
     from segfeat.decode.pyav import PyAVReader

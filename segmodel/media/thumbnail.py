@@ -12,9 +12,9 @@ import numpy as np
 from segfeat.segment import frame_times
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Float64, VideoFeatures
+from segfeat.whole import whole_file
 from segmodel.media.raw_video import open_raw_video
 from segmodel.runs.predictor import PairPredictions
-from segmodel.whole import whole_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segfeat.whole import whole_file
 from segmodel.models.base import FitRun
-from segmodel.whole import whole_file
 
 CHECKPOINT = "last.pt"
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from segfeat.whole import whole_folder
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
 from segmodel.recommend.cross_fitting import known_interest
@@ -20,7 +21,7 @@ from segmodel.recommend.effective import EffectiveViews
 from segmodel.recommend.segrec import SegRec
 from segmodel.runs.predictor import Predictor
 from segmodel.runs.run import Run
-from segmodel.whole import read_state, whole_folder, write_state
+from segmodel.state import read_state, write_state
 
 FOLDS = 2
 """Of the cross-fitting of interest: two fits of half the size."""

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from segfeat.whole import whole_file
 from segmodel.evaluation.bootstrap import Interval
 from segmodel.evaluation.comparison import Comparison, Figure
 from segmodel.evaluation.view_metrics import METRICS
@@ -25,7 +26,6 @@ from segmodel.report.results import RunResults, group_rows, measure
 from segmodel.runs.held_out import BASELINES
 from segmodel.runs.predictor import Predictor
 from segmodel.runs.slices import REFERENCE, measured_slices
-from segmodel.whole import whole_file
 
 OPEN_CASES = 8
 """Cases that lie open; the others are unfolded on demand, so that the figures below stay near."""

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
 from segfeat.log_check import check_log, parse_units
+from segfeat.log_file import read_interactions
 from segfeat.store.reader import FeatureStore
 from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.data.splits import Split, leave_out_split, parse_leave_out, random_split, temporal_split
@@ -77,7 +78,7 @@ class RunData:
         Raises
         ------
         ValueError
-            As :func:`segfeat.interactions.read_interactions`.
+            As :func:`segfeat.log_file.read_interactions`.
         """
         return read_interactions(paths, watch_needed, context=self.context, context_needed=False)
 

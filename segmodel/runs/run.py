@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from segfeat.store.reader import FeatureStore
+from segfeat.whole import whole_folder, write_json
 from segmodel.models import make_model
 from segmodel.models.base import SegmentModel
 from segmodel.runs.config import RunConfig, read_config
-from segmodel.whole import read_state, whole_folder, write_json, write_state
+from segmodel.state import read_state, write_state
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"

@@ -6,7 +6,8 @@ import sqlite3
 from dataclasses import astuple
 from pathlib import Path
 
-from segfeat.interactions import SQLITE, Interactions
+from segfeat.interactions import Interactions
+from segfeat.tables import SQLITE
 from segmodel.serve.journal import WatchedView, interactions_of
 
 _BUSY_S = 10.0

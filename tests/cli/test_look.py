@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segfeat.interactions import read_interactions
+from segfeat.log_file import read_interactions
 from segfeat.segment import segment_spans
 from segfeat.store.writer import write_store
 from segfeat.types import StoreHeader, VideoFeatures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from segfeat.interactions import Interactions
 from segfeat.store.writer import write_store
 from segfeat.types import StoreHeader
+from segfeat_cli.segmodel import segmodel
 from segmodel.data.dataset import make_dataset
 
 Cli = Callable[..., Any]
@@ -30,13 +33,13 @@ def feats(
 ) -> Path:
     """A store of ten videos with a log, in the working folder."""
     monkeypatch.chdir(tmp_path)
-    write_store(
-        tmp_path / "feats.h5",
-        StoreHeader(5.0, {}, {}),
-        [make_video(f"v{i}", 10.0 + i) for i in range(10)],
-        interactions=make(rng),
-    )
-    return tmp_path / "feats.h5"
+    return make_feats(tmp_path / "feats.h5", make_video, rng)
+
+
+def make_feats(path: Path, make_video: Callable[..., Any], rng: np.random.Generator) -> Path:
+    videos = [make_video(f"v{i}", 10.0 + i) for i in range(10)]
+    write_store(path, StoreHeader(5.0, {}, {}), videos, interactions=make(rng))
+    return path
 
 
 def make(
@@ -152,11 +155,22 @@ def test_a_training_that_fails_leaves_no_folder_and_an_interrupted_one_says_how_
     assert cli("segmodel", "train", "--resume", "runs/hazard-1", "--device", "cpu").code == 0
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Any]) -> Path:
+    """A folder of one run, trained on a store like ``feats``."""
+    folder = tmp_path_factory.mktemp("trained")
+    store = make_feats(folder / "feats.h5", make_video, np.random.default_rng(20250413))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = CliRunner().invoke(segmodel, ["train", str(store), *FAST])
+    assert result.exit_code == 0, result.output
+    return folder / "runs"
+
+
 @pytest.fixture
-def trained(cli: Cli, feats: Path) -> Path:
-    answer = cli("segmodel", "train", feats, *FAST)
-    assert answer.code == 0, answer.err
-    return Path("runs/hazard-1")
+def trained(feats: Path, runs: Path) -> Path:
+    """The run in the working folder, to be changed at will."""
+    return Path(shutil.copytree(runs, "runs", symlinks=True)) / "hazard-1"
 
 
 def test_no_command_reads_a_log_or_makes_a_dataset_twice(

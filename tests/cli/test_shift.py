@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
+
+from segfeat_cli.segfeat import segfeat
 
 Cli = Callable[..., Any]
 
 ODD, USERS, VIEWS = 4, 60, 50
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, rng: np.random.Generator) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Videos of one length; those of one category are watched to the end, the others left at random."""
-    monkeypatch.chdir(tmp_path)
+    folder, rng = tmp_path_factory.mktemp("shift"), np.random.default_rng(20250413)
     n = USERS * VIEWS
     video = rng.integers(0, 40, n)
     watch_ms = np.where(video % ODD == 0, 30_000, rng.integers(1, 30_000, n))
@@ -31,11 +35,21 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, rng: np.ran
             "time_ms": 1_700_000_000_000 + 60_000 * np.arange(n), "duration_ms": length_ms,
             "playing_time": watch_ms, "tab": rng.integers(0, 3, n),
         }
-    ).to_csv("log.csv", index=False)  # fmt: skip
+    ).to_csv(folder / "log.csv", index=False)  # fmt: skip
     kinds = ["odd" if i % ODD == 0 else f"plain/{i % ODD}" for i in range(40)]
-    pd.DataFrame({"video_id": [f"v{i}" for i in range(40)], "kind": kinds}).to_csv("videos.csv", index=False)
-    answer = cli("segfeat", "import", "csv", "log.csv", "--context", "tab", "-o", "feats.h5")
-    assert answer.code == 0, answer.err
+    pd.DataFrame({"video_id": [f"v{i}" for i in range(40)], "kind": kinds}).to_csv(folder / "videos.csv", index=False)
+    arguments = ["import", "csv", str(folder / "log.csv"), "--context", "tab", "-o", str(folder / "feats.h5")]
+    result = CliRunner().invoke(segfeat, arguments)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store, its log and a table of kinds in the working folder, to be changed at will."""
+    monkeypatch.chdir(tmp_path)
+    for path in made.iterdir():
+        shutil.copy2(path, tmp_path)
     return tmp_path
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import av
@@ -93,7 +94,8 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
     assert "not an empty folder" in result.output
 
 
-def test_the_command_makes_a_world(tmp_path: Path) -> None:
+def test_the_command_makes_a_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("examples.world.__main__.WorldConfig", partial(WorldConfig, min_s=4.0, max_s=8.0))
     arguments = [str(tmp_path / "new"), "--videos", "4", "--users", "5", "--seed", "2", "--permute", "--workers", "1"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output

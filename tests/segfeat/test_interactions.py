@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segfeat.interactions import Categories, Interactions, read_interactions
+from segfeat.interactions import Categories, Interactions
+from segfeat.log_file import read_interactions
 
 HEADER = "user_id,video_id,time_ms,duration_ms,playing_time\n"
 ROWS = "7,a,1000,12000,3000\n8,b,1000,5000,5000\n7,b,2000,5000,9000\n"

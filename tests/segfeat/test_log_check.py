@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
 from segfeat.log_check import check_log, parse_units
+from segfeat.log_file import read_interactions
 
 NOW_MS = 1_700_000_000_000
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segfeat.types import Attribute, EncoderSpec, StoreHeader, Users, VideoFeatures
+from segfeat.attribute import Attribute, Users
+from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 
 SPEC = EncoderSpec("open_clip:ViT-B-32@x", "visual", 512, "ViT-B-32", "x sha256:00", "mean over frames")
 

@@ -23,7 +23,7 @@ from segfeat.pipeline.request import Request
 from segfeat.store.reader import FeatureStore
 from tests.segfeat.engines.poison import Mourned, Poisoned
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.xdist_group("ray")]
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 

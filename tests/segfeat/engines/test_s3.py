@@ -21,7 +21,7 @@ from segfeat.pipeline.request import Request
 from segfeat.store.reader import FeatureStore
 from tests.segfeat.engines.poison import Pausing
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.xdist_group("ray")]
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 moto_server = pytest.importorskip("moto.server", reason="moto[server] is not installed")

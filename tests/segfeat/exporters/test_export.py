@@ -16,15 +16,17 @@ import pytest
 from click.testing import CliRunner
 from pyarrow import parquet
 
+from segfeat.attribute import Attribute, Users
 from segfeat.exporters import EXPORTERS, exporter
 from segfeat.exporters.export import export_store
 from segfeat.failures import Failure
-from segfeat.interactions import Categories, Interactions, read_interactions
+from segfeat.interactions import Categories, Interactions
+from segfeat.log_file import read_interactions
 from segfeat.store import frames
 from segfeat.store.conversion import compact
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
-from segfeat.types import Attribute, EncoderSpec, StoreHeader, Users, VideoFeatures
+from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
 from segfeat_cli.segfeat import segfeat as segfeat_group
 
 DIMS = {"visual": 4, "text": 3}

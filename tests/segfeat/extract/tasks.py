@@ -41,8 +41,9 @@ def trouble(name: str) -> None:
 
 
 def segments_of(source: Source, count: int, size_bytes: int = 4) -> Iterator[Message]:
-    """A made-up video."""
-    yield Opened(5.0 * count, np.stack([np.arange(count) * 5.0, np.arange(1, count + 1) * 5.0], axis=1), "made-up")
+    """A made-up video of very short segments: a reader may be silent for as long as its video lasts, and longer."""
+    ends_s = np.arange(count + 1) / 1000
+    yield Opened(count / 1000, np.stack([ends_s[:-1], ends_s[1:]], axis=1), "made-up")
     for k in range(count):
         yield SegmentItems(np.zeros(1), {"visual": np.full(size_bytes // 4, k, np.float32)}, f"{source.path} {k}", b"")
     yield Closed()

@@ -40,7 +40,7 @@ EXPECTED = {
     "endless.mp4": ("no_duration", "span 278 hours"),
     "refused.mp4": ("decoder_refused", "would get this file wrong"),
     "alter.mp4": ("changed", "changed while it was read"),
-    "hang.mp4": ("timeout", "no progress in 8 s"),
+    "hang.mp4": ("timeout", "no progress in 4 s"),
     "crash.mp4": ("crashed", "killed by SIGSEGV: something broke"),
     "glaring.mp4": ("bad_features", "not finite"),
     "fail.mp4": ("internal", "RuntimeError: no such thing"),
@@ -77,7 +77,7 @@ def test_every_reason_costs_its_file_alone(
 ) -> None:
     entry = EncoderEntry("visual", "tests.segfeat.extract.tasks:Glaring", "glaring:x")
     monkeypatch.setitem(registry.ENCODERS, "glaring", entry)  # type: ignore[arg-type]
-    options: dict[str, Any] = {"decoder": troubled, "visual": "glaring:x", "video_timeout_s": 8.0, "workers": 2}
+    options: dict[str, Any] = {"decoder": troubled, "visual": "glaring:x", "video_timeout_s": 4.0, "workers": 2}
     summary = run([wild, wild / "gone.mp4"], tmp_path / "f.h5", **options)
     found = {failure.path: (failure.code, failure.message) for failure in summary.failures}
     assert {path: code for path, (code, _) in found.items()} == {path: code for path, (code, _) in EXPECTED.items()}

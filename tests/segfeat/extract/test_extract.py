@@ -21,10 +21,11 @@ from segfeat.encoders.registry import EncoderEntry
 from segfeat.extraction import ExtractSummary
 from segfeat.interactions import Interactions
 from segfeat.pipeline import shard as shards
+from segfeat.pipeline.extractor import Extractor
 from segfeat.pipeline.job import job_folder
 from segfeat.pipeline.request import Prepared, Request
 from segfeat.pipeline.settings import Settings
-from segfeat.pipeline.shard import cut, extract_shard
+from segfeat.pipeline.shard import cut
 from segfeat.pipeline.sources import scan
 from segfeat.store.reader import FeatureStore, open_store
 from segfeat.types import Clip
@@ -325,10 +326,8 @@ def test_shards_may_be_written_by_others_and_twice_at_once(
 
     def extract_all() -> list[Path]:
         found = scan([folder], folder)
-        return [
-            extract_shard(shard, Settings(), {"visual": encoder}, job_folder(out), folder, workers=1)
-            for shard in cut(found.sources)
-        ]
+        with Extractor(Settings(), {"visual": encoder}, workers=1) as extractor:
+            return [extractor.extract(shard, job_folder(out), folder) for shard in cut(found.sources)]
 
     with ThreadPoolExecutor(2) as machines:
         first, second = machines.map(lambda _: extract_all(), range(2))
@@ -391,7 +390,7 @@ def test_weights_that_cannot_be_had_are_an_error_before_any_decoding(
         registry.ENCODERS, "lost", EncoderEntry("visual", "tests.segfeat.extract.tasks:Lost", "lost:NAME")
     )  # type: ignore[arg-type, index]
     monkeypatch.setattr("tests.segfeat.extract.tasks.Lost", no_weights, raising=False)
-    monkeypatch.setattr("segfeat.pipeline.engine.ReaderPool", None)
+    monkeypatch.setattr("segfeat.pipeline.extractor.ReaderPool", None)
     with pytest.raises(ValueError, match=r"no route to host. Choices: --preset offline"):
         run(films, tmp_path / "f.h5", visual="lost:x")
     assert list(tmp_path.iterdir()) == []

@@ -116,6 +116,7 @@ def test_workers_stay_light_and_single_threaded(source: Make) -> None:
 
 
 def test_closing_early_ends_workers_and_thread_and_leaks_nothing(source: Make) -> None:
+    gc.collect()  # of what earlier tests have left open
     before, threads, files = children(), threading.active_count(), len(os.listdir("/proc/self/fd"))
     for _ in range(2):
         with ReaderPool(tasks.tell, [source("a"), source("hang"), source("hold")], 3, 60.0) as pool:

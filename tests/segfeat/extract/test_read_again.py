@@ -18,26 +18,34 @@ from segfeat.pipeline.sources import Source
 from segfeat.store.reader import open_store
 from segfeat.words import registry
 from segfeat.words.registry import WordsEntry
+from tests.media import Picture, Sound, make_video
 from tests.segfeat.extract import tasks
 
 Run = Callable[..., ExtractSummary]
 Place = Callable[..., Path]
 
 OPTIONS: dict[str, Any] = {
-    "preset": "offline", "audio": "offline:logmel", "text": "offline:hashing", "segment_s": 1.0,
-    "video_timeout_s": 5.0, "workers": 2,
+    "preset": "offline", "audio": "offline:logmel", "text": "offline:hashing", "segment_s": 0.25,
+    "video_timeout_s": 3.0, "workers": 2,
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def talkie(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of twelve segments with sound and words inside: short, as a hang takes longer than its film lasts."""
+    path = tmp_path_factory.mktemp("talkie") / "talkie.mkv"
+    return make_video(path, [Picture(count=75)], [Sound(duration_s=3.0)], [(1.5, 2.0, "words inside")])
+
+
 @pytest.fixture
-def place(films: Path, tmp_path: Path) -> Place:
-    """A function that copies the film of 12 s, with sound and words inside, under some names, beside a good one."""
+def place(talkie: Path, tmp_path: Path) -> Place:
+    """A function that copies the film under some names, beside two good ones."""
 
     def copy(*names: str) -> Path:
         folder = tmp_path / "videos"
         folder.mkdir(exist_ok=True)
         for name in ("a-good", *names, "z-good"):
-            shutil.copy2(films / "long.mkv", folder / f"{name}.mkv")
+            shutil.copy2(talkie, folder / f"{name}.mkv")
         return folder
 
     return copy
@@ -58,8 +66,8 @@ def expect_pictures(store: Any, name: str) -> None:
 
 
 REASONS = {
-    "crash": "killed by SIGSEGV: something broke", "leave": "status 7", "hang": "no progress in 5 s",
-    "hold": "no progress in 5 s",
+    "crash": "killed by SIGSEGV: something broke", "leave": "status 7", "hang": "no progress in 3 s",
+    "hold": "no progress in 3 s",
 }  # fmt: skip
 
 
@@ -98,7 +106,7 @@ def test_what_a_long_file_gave_before_stays(
         expect_pictures(store, name)
         assert store[name].valid["audio"].tolist() == [True] * 3 + [False] * 9
         assert np.array_equal(store[name].audio[:3], store["a-good"].audio[:3])
-        assert store.problems[1].startswith("sound and words after 3 s are left out, as reading them failed: ")
+        assert store.problems[1].startswith("sound and words after 0.75 s are left out, as reading them failed: ")
         assert list(store.status) == ["ok", "partial", "ok"]
 
 
@@ -119,7 +127,7 @@ def test_words_that_crash_in_the_middle(
         expect_pictures(store, name)
         assert store["a-good"].segment_text == tuple(f"shown {k}" for k in range(12))
         assert store[name].segment_text == tuple(f"the title shown {k}" for k in range(3)) + ("the title",) * 9
-        assert store.problems[1].startswith("sound and words after 3 s are left out")
+        assert store.problems[1].startswith("sound and words after 0.75 s are left out")
 
 
 @pytest.mark.usefixtures("streaming")
@@ -131,7 +139,7 @@ def test_an_exception_in_the_sound_costs_the_sound_alone(place: Place, tmp_path:
             expect_pictures(store, name)
             assert store[name].valid["audio"].tolist() == [True] * count + [False] * (12 - count)
             assert store[name].segment_text == store["a-good"].segment_text
-            assert problem.startswith(f"sound from {count} s on cannot be read: ")
+            assert problem.startswith(f"sound from {count / 4:g} s on cannot be read: ")
         assert list(store.status) == ["ok", *["partial"] * 3, "ok"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from segfeat.pipeline.encoding import BatchFiller, Encoding
 from segfeat.pipeline.messages import Closed, Failed, Message, Opened, SegmentItems
-from segfeat.pipeline.shard import write_shard
+from segfeat.pipeline.shard import Shard, write_shard
 from segfeat.pipeline.sources import Source
 from segfeat.store.reader import FeatureStore
 from segfeat.types import EncoderSpec, Float32, StoreHeader
@@ -116,3 +116,17 @@ def test_an_encoder_that_gives_the_wrong_number_of_rows_stops_the_job(make_spec:
         BatchFiller(recorder, encoding).add(1.0, np.zeros((1, 3), np.float32), 0)
         with pytest.raises(RuntimeError, match=r"gave \(1, 2\) features, expected \(1, 3\)"):
             encoding.finish()
+
+
+def test_a_shard_travels_as_ascii_whatever_its_files_are_called() -> None:
+    name = b'caf\xe9 \xe7\x89\x87 "1".mp4'.decode("utf-8", "surrogateescape")
+    odd = Source(
+        name, name, f"/films/{name}", 2**40, 1_700_000_000_123_456_789, "片", ("a.srt", "b.vtt"), True, "b/" + name
+    )
+    shard = Shard((odd, Source("b", "b.mp4", "s3://films/b.mp4", 1, 2)))
+    text = shard.to_json()
+    assert text.isascii()
+    found = Shard.from_json(text)
+    assert found == shard
+    header = StoreHeader(5.0)
+    assert found.name(header) == shard.name(header)

@@ -19,6 +19,8 @@ from segfeat.store.reader import FeatureStore
 pytest.importorskip("fsspec")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed")
 
+pytestmark = pytest.mark.extras
+
 Run = Callable[..., ExtractSummary]
 
 ASKED: Counter[str] = Counter()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from segfeat.attribute import Attribute, Users
 from segfeat.importers import embeddings
 from segfeat.importers.features import import_features
 from segfeat.interactions import Interactions
@@ -21,7 +22,7 @@ from segfeat.store.check import check_store, left_over
 from segfeat.store.conversion import compact
 from segfeat.store.reader import FeatureStore, open_store
 from segfeat.store.writer import write_store
-from segfeat.types import Attribute, EncoderSpec, Line, StoreHeader, Users, VideoFeatures
+from segfeat.types import EncoderSpec, Line, StoreHeader, VideoFeatures
 
 DIM = 3
 

@@ -11,7 +11,8 @@ import pytest
 
 from segfeat.importers import log as log_module
 from segfeat.importers.log import durations, import_log
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
+from segfeat.log_file import read_interactions
 from segfeat.segment import segment_count, segment_spans
 from segfeat.store.reader import open_store
 

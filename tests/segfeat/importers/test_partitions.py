@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from segfeat.importers.partitions import partition_log
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
+from segfeat.log_file import read_interactions
 from segfeat.partitioned_log import open_partitions
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed")

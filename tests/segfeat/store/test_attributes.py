@@ -10,11 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
+from segfeat.attribute import Attribute, Users
 from segfeat.interactions import Categories, Interactions
 from segfeat.store.merge import Part, merge_stores
 from segfeat.store.reader import open_store
 from segfeat.store.writer import write_store
-from segfeat.types import Attribute, StoreHeader, Users, VideoFeatures
+from segfeat.types import StoreHeader, VideoFeatures
 
 Make = Callable[..., VideoFeatures]
 

@@ -13,13 +13,14 @@ import h5py
 import numpy as np
 import pytest
 
+from segfeat.attribute import Attribute, Users
 from segfeat.failures import Failure
 from segfeat.interactions import Categories, Interactions
 from segfeat.store import hdf5
 from segfeat.store.conversion import compact
 from segfeat.store.reader import FeatureStore, open_store
 from segfeat.store.writer import write_store
-from segfeat.types import Attribute, EncoderSpec, Line, StoreHeader, Users, VideoFeatures
+from segfeat.types import EncoderSpec, Line, StoreHeader, VideoFeatures
 
 CONTENT_HASH = "6dedbe7848afb47d1210f926fb1ec78575e86b456c2ff0a9ee9b2cd410621169"
 

@@ -13,6 +13,8 @@ from segfeat.store.reader import open_store
 from segfeat.store.summary import summarise
 from tests.segfeat.words.conftest import RATE, make_clip, speech
 
+pytestmark = pytest.mark.extras
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -15,6 +15,8 @@ from tests.segfeat.words.checkpoint import make_checkpoint
 from tests.segfeat.words.conftest import RATE, picture, speech
 from tests.segfeat.words.test_words import material
 
+pytestmark = pytest.mark.extras
+
 
 @pytest.fixture(scope="module")
 def sphinx() -> WordSource:

@@ -64,9 +64,19 @@ def test_wrong_names_are_refused(given: str, message: str) -> None:
         parse_words(given)
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name != "speech:faster-whisper"])
+EXTRA = {"speech": "faster_whisper", "screen": "rapidocr"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.extras] if entry.kind in EXTRA else [])
+        for name, entry in SOURCES.items()
+        if name != "speech:faster-whisper"
+    ],
+)
 def test_every_source_is_small_to_send_and_says_what_decides_its_words(name: str) -> None:
-    extra = {"speech": "faster_whisper", "screen": "rapidocr"}.get(SOURCES[name].kind)
+    extra = EXTRA.get(SOURCES[name].kind)
     if extra:
         pytest.importorskip(extra)
     [source] = load_sources((name,), Options())

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from segfeat.importers.partitions import partition_log
-from segfeat.interactions import read_interactions
+from segfeat.log_file import read_interactions
 from segmodel.data.partitions import partition_views, summed, user_folds
 from segmodel.data.views import make_views
 from segmodel.models.hazard.rates import leaving_rates, leaving_sums, rates_from

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
+from segfeat.log_file import read_interactions
 from segfeat.store.reader import FeatureStore
 from segmodel.data.views import UNKNOWN, exits, make_views
 

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segfeat.interactions import Interactions, read_interactions
+from segfeat.interactions import Interactions
+from segfeat.log_file import read_interactions
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
 from segfeat.types import StoreHeader

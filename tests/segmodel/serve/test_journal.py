@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segfeat.interactions import read_interactions
+from segfeat.log_file import read_interactions
 from segmodel.serve.journal import WatchedView
 from segmodel.serve.sqlite_journal import SqliteJournal
 

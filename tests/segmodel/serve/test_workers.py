@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from segfeat.interactions import read_interactions
+from segfeat.log_file import read_interactions
 from segfeat_cli.segmodel import segmodel
 from segmodel.serve.journal import shown
 from tests.segmodel.serve.running import Connected, Running, until

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
+from segfeat.attribute import Attribute, Users
 from segfeat.interactions import Categories, Interactions
 from segfeat.segment import segment_spans
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
-from segfeat.types import Attribute, StoreHeader, Users, VideoFeatures
+from segfeat.types import StoreHeader, VideoFeatures
 from segmodel.data.dataset import Dataset, make_dataset
 
 USERS, VIEWS, VIDEOS, NEW = 150, 24, 160, 40
