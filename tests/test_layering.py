@@ -277,7 +277,8 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
 
 
 def test_a_prediction_waits_for_no_package_that_it_does_not_need() -> None:
-    code = "import json, sys, segmodel.runs.predictor, segmodel.models.hazard.model; print(json.dumps(sorted(sys.modules)))"
+    needed = "segmodel.runs.predictor, segmodel.models.hazard.model"
+    code = f"import json, sys, {needed}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     loaded = set(json.loads(done.stdout))
     assert {"torch", "scipy.special"} <= loaded
