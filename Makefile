@@ -51,7 +51,7 @@ test-all: test test-all-only
 
 # What needs services that a machine may lack (PostgreSQL, espeak-ng, a browser) skips itself and says why.
 test-all-only: $(VENV)/.installed-all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "(slow or cluster or extras) and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "(slow or cluster or extras) and not gpu"
 
 clean:
 	rm -rf demo runs build dist *.egg-info

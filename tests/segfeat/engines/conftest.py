@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from tests.segfeat.extract.conftest import content, copies, films, run, source
 
 # Ray reads it as it is imported: a machine that is busy with other things is no broken one.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[None]:
+    """No other test process has a Ray cluster meanwhile: a driver joins the latest one of its machine."""
+    with (Path(tempfile.gettempdir()) / "segfeat-tests-ray.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
 
 __all__ = ["content", "copies", "films", "run", "source"]

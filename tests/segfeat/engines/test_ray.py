@@ -23,7 +23,7 @@ from segfeat.pipeline.request import Request
 from segfeat.store.reader import FeatureStore
 from tests.segfeat.engines.poison import Mourned, Poisoned
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.usefixtures("alone")]
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -33,7 +33,7 @@ Content = Callable[[Path], str]
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def cluster(alone: None) -> Iterator[None]:
     """A cluster with room for two actors of one core."""
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
     yield

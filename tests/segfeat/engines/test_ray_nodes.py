@@ -13,7 +13,7 @@ from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import Request
 from tests.segfeat.engines.poison import Mourned
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.usefixtures("alone")]
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 

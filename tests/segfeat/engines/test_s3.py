@@ -21,7 +21,7 @@ from segfeat.pipeline.request import Request
 from segfeat.store.reader import FeatureStore
 from tests.segfeat.engines.poison import Pausing
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 moto_server = pytest.importorskip("moto.server", reason="moto[server] is not installed")
@@ -117,6 +117,7 @@ def test_a_vanished_object_is_a_failure_and_costs_itself_alone(bucket: str, run:
     assert (summary.videos, [(f.path, f.code) for f in summary.failures]) == (1, [("never.mp4", "not_found")])
 
 
+@pytest.mark.usefixtures("alone")
 def test_from_bucket_to_bucket_with_a_worker_killed(bucket: str, run: Run, tmp_path: Path, content: Content) -> None:
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     depot = Depot(f"{bucket}/shards")
