@@ -19,6 +19,7 @@ from segfeat.log_file import read_interactions
 from segfeat.tables import read_table
 from segfeat.types import Float64
 from segmodel.data.dataset import Dataset
+from segmodel.data.parts import Parts
 from segmodel.data.traits import Traits
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.evaluation.metrics import exit_nll
@@ -39,7 +40,7 @@ def losses(train: Dataset, test: Dataset) -> tuple[Float64, Float64, Float64]:
     fold = np.random.default_rng(0).permutation(len(users)) % FOLDS
     traits = Traits.of(train)
     statistics = Statistics(users, videos, fold, FOLDS, PRIOR_EVENTS, MAX_SEGMENTS, traits=traits)
-    tables = statistics.learn(train)
+    tables = statistics.learn(Parts.of(train))
     views, everybody = test.views, np.full(len(test), FOLDS)
     video = videos.table_codes(views.video_ids)[views.video]
     columns = TraitColumns.of(tables.effects, traits, views, test.store, everybody, video)

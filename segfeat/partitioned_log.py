@@ -43,8 +43,11 @@ class PartitionedLog:
 
     def __iter__(self) -> Iterator[Interactions]:
         """The partitions, one in memory at a time."""
-        for k in range(self.partitions):
-            yield read_interactions(self.folder / partition_file(k))
+        return map(self.read, range(self.partitions))
+
+    def read(self, *numbers: int) -> Interactions:
+        """The views of some partitions."""
+        return read_interactions([self.folder / partition_file(k) for k in numbers])
 
 
 def open_partitions(folder: str | Path) -> PartitionedLog:

@@ -1,49 +1,66 @@
-"""Statistics of a log in partitions: sums over users, so that one partition is in memory at a time."""
+"""A log in partitions, made into datasets a few partitions at a time."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Callable
+from typing import Any
 
 from segfeat.partitioned_log import PartitionedLog
 from segfeat.store.reader import FeatureStore
-from segmodel.data.views import Views, make_views
+from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.parts import SplitLog
+from segmodel.data.splits import Split
+from segmodel.data.views import Views
 
-Sums = TypeVar("Sums", bound=tuple[npt.NDArray[Any], ...])
+PART_VIEWS = 1_000_000
+"""Partitions are read together up to so many views; a log of no more is in memory as a whole."""
 
 
-def partition_views(log: PartitionedLog, store: FeatureStore | None = None, **settings: Any) -> Iterator[Views]:
-    """The views of each partition; ``settings`` as `make_views` takes them.
+def split_partitions(
+    log: PartitionedLog,
+    store: FeatureStore | None,
+    split: Callable[[Views], Split],
+    *,
+    part_views: int = PART_VIEWS,
+    **limits: Any,
+) -> SplitLog:
+    """A log in parts of one or more partitions, one part in memory at a time.
 
-    All views of a user are in one partition, so pasts, splits by user and user statistics are those of the whole log.
+    Parameters
+    ----------
+    log : PartitionedLog
+    store : FeatureStore, optional
+    split : callable
+        Must look at one user at a time.
+    part_views : int
+        Most views of a part of several partitions; one partition may have more.
+    **limits
+        As of :func:`segmodel.data.dataset.make_dataset`.
     """
-    for part in log:
-        yield make_views(part, store, **settings)
+    groups = _groups(log.views, part_views)
+    last: dict[int, tuple[Dataset, Split]] = {}
+
+    def load(k: int) -> tuple[Dataset, Split]:
+        # Often asked for again: the only part of a small log, and a part whose roles are looked at in turn.
+        if k not in last:
+            last.clear()
+            data = make_dataset(log.read(*groups[k]), store, **limits)
+            last[k] = data, split(data.views)
+        return last[k]
+
+    return SplitLog(len(groups), load)
 
 
-def user_folds(views: Views, folds: int) -> npt.NDArray[np.int64]:
-    """(N,) the fold of each view's user, which follows from the id alone, in whatever partition it stands."""
-    by_user = np.array([zlib.crc32(v.encode()) % folds for v in views.user_ids.tolist()], dtype=np.int64)
-    found: npt.NDArray[np.int64] = by_user[views.user]
-    return found
-
-
-def summed(parts: Iterator[Views], sums: Callable[[Views], Sums]) -> Sums:
-    """``sums`` of all partitions: each of its arrays added up, in float64, in the order of the partitions.
-
-    Raises
-    ------
-    ValueError
-        If there is no partition.
-    """
-    total: Sums | None = None
-    for views in parts:
-        found = sums(views)
-        total = found if total is None else tuple(a + b for a, b in zip(total, found, strict=True))  # type: ignore[assignment]
-    if total is None:
-        raise ValueError("a log without partitions has no statistics")
-    return total
+def _groups(views: tuple[int, ...], most: int) -> list[list[int]]:
+    """Numbers of partitions that are read together; at least one group, and no empty partition among several."""
+    groups: list[list[int]] = [[]]
+    held = 0
+    for k, count in enumerate(views):
+        if not count:
+            continue
+        if groups[-1] and held + count > most:
+            groups.append([])
+            held = 0
+        groups[-1].append(k)
+        held += count
+    return groups if groups[-1] else [[0]]

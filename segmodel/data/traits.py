@@ -60,6 +60,16 @@ class Traits:
         found = Traits.of(data, tuple(self.names))
         return Traits({kind: found.names.get(kind, names) for kind, names in self.names.items()})
 
+    def joined(self, other: Traits) -> Traits:
+        """Columns and categories of both, this one's first."""
+        found: dict[str, dict[str, Vocabulary]] = {}
+        for kind in KINDS:
+            ours, theirs = (traits.names.get(kind, {}) for traits in (self, other))
+            for name in sorted({*ours, *theirs}):
+                ids = [v for names in (ours, theirs) if name in names for v in names[name].ids]
+                found.setdefault(kind, {})[name] = Vocabulary(tuple(dict.fromkeys(ids)))
+        return Traits(found)
+
     @classmethod
     def of_facts(cls, facts: Mapping[str, Mapping[str, list[str]]]) -> Traits:
         """The inverse of :meth:`facts`."""

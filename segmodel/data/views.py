@@ -7,7 +7,8 @@ completed view is slot N.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
@@ -198,6 +199,42 @@ VIEW_COLUMNS = (
     "user", "video", "time_ms", "watch_ms", "duration_ms", "picture_s", "segments", "exit", "store_row", "log_row"
 )  # fmt: skip
 """What a :class:`Views` has one of per view, context aside; the row of the log last."""
+
+
+def joined_views(parts: Sequence[Views]) -> Views:
+    """The rows of all parts, one after another, over id tables that name each id once; those of one part as they are.
+
+    Parts must hold different users, in the order of which their rows stand; ``log_row`` stays that of each part.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    ids: dict[str, Any] = {}
+    codes: dict[str, Any] = {}
+    for table, code in (("user_ids", "user"), ("video_ids", "video")):
+        place: dict[str, int] = {}
+        of_part = [
+            np.array([place.setdefault(v, len(place)) for v in getattr(part, table).tolist()], dtype=np.int32)
+            for part in parts
+        ]
+        ids[table] = np.array(list(place), dtype=object)
+        codes[code] = np.concatenate([c[getattr(p, code)] for c, p in zip(of_part, parts, strict=True)])
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in VIEW_COLUMNS if name not in codes
+    }
+    dropped = Counter[str]()
+    for part in parts:
+        dropped.update(part.dropped)
+    context: Mapping[str, Categories] = parts[0].context
+    for k in range(1, len(parts)):
+        context = {
+            name: context.get(name, Categories.unknown(sum(map(len, parts[:k])))).joined(
+                parts[k].context.get(name, Categories.unknown(len(parts[k])))
+            )
+            for name in dict.fromkeys([*context, *parts[k].context])
+        }
+    return replace(
+        parts[0], **ids, **codes, **columns, dropped=dict(dropped), capped=sum(p.capped for p in parts), context=context
+    )
 
 
 def ragged(counts: npt.NDArray[Any]) -> tuple[Rows, Rows]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segmodel.data.dataset import Dataset
+from segmodel.data.parts import SplitLog
 from segmodel.data.splits import Split
 from segmodel.data.views import Rows, Views
 from segmodel.prediction import SkipPrediction
@@ -51,6 +52,10 @@ class Unadaptable(ValueError):
     """A model that must be trained anew where another could go on."""
 
 
+class InMemoryOnly(ValueError):
+    """A model that cannot learn from a log in parts."""
+
+
 class SegmentModel(ABC):
     """A model of the registry.
 
@@ -65,6 +70,18 @@ class SegmentModel(ABC):
     @abstractmethod
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         """Learn from ``split.train``; ``split.valid`` may choose among fits, ``split.test`` is never touched."""
+
+    def fit_parts(self, log: SplitLog, run: FitRun) -> None:
+        """Learn from a log that comes in parts.
+
+        Raises
+        ------
+        InMemoryOnly
+            If the model can only learn from a log in memory, and this one has several parts.
+        """
+        if log.count > 1:
+            raise InMemoryOnly(f"a {type(self).__name__} learns from a log in memory alone")
+        self.fit(*log.load(0), run)
 
     def adapt(self, data: Dataset, split: Split, run: FitRun) -> None:
         """Move to another log: ids and statistics are learned from it, trained weights stay as they are.

@@ -165,7 +165,9 @@ class GbdtHazard(SegmentModel):
             return Effects.none()
         rates = leaving_rates(views, fold, c.folds, c.prior_events, c.max_segments)
         reached = Reached.of(views, lambda rows, part: base_hazard(part, rates, fold[rows]))
-        return EffectLearner(self.traits, train, fold, c.folds, self._video(views), self.videos).learn(reached)
+        return EffectLearner(self.traits, views, train.store, fold, c.folds, self._video(views), self.videos).learn(
+            reached
+        )
 
     def _view_features(self, data: Dataset, fold: Int64) -> Float64:
         """(V, ·) what all segments of a view share, statistics of the training log aside.

@@ -16,7 +16,6 @@ import numpy as np
 
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Bool, Float32, Float64, Int64
-from segmodel.data.dataset import Dataset
 from segmodel.data.traits import CONTEXT, USER, VIDEO, Traits
 from segmodel.data.views import Rows, Views
 from segmodel.data.vocabulary import Vocabulary
@@ -164,7 +163,8 @@ class EffectLearner:
     Attributes
     ----------
     traits : Traits
-    data : Dataset
+    views : Views
+    store : FeatureStore or None
     fold : int64 (V,)
         Of each view's user.
     folds : int
@@ -173,7 +173,8 @@ class EffectLearner:
     """
 
     traits: Traits
-    data: Dataset
+    views: Views
+    store: FeatureStore | None
     fold: Int64
     folds: int
     video: Int64
@@ -181,7 +182,7 @@ class EffectLearner:
 
     def learn(self, reached: Reached) -> Effects:
         """Context first, then what users are, then what videos are: each explains what the earlier ones leave."""
-        shift = np.zeros((len(self.data), PLACES))
+        shift = np.zeros((len(self.views), PLACES))
         by_category: dict[tuple[str, str], Float32] = {}
         of_video = Effects.none().of_video
         for kind in (CONTEXT, USER):
@@ -202,7 +203,7 @@ class EffectLearner:
 
     def _by_users(self, kind: str, name: str, sums: Float64) -> Float64:
         """(folds + 1, K, 3) effects of categories of users or views."""
-        owner, code = self.traits.codes(kind, name, self.data.views, self.data.store)
+        owner, code = self.traits.codes(kind, name, self.views, self.store)
         size = len(self.traits.names[kind][name])
         by_fold = _added(code * self.folds + self.fold[owner], sums[owner], size * self.folds)
         by_fold = by_fold.reshape(size, self.folds, -1)
@@ -216,7 +217,7 @@ class EffectLearner:
         self, sums: Float64
     ) -> tuple[dict[str, Float64], list[tuple[Float64, np.ndarray]], dict[str, tuple[Float64, np.ndarray]]]:
         """Of attributes of videos: effects by category, columns of the views, and effects of each video from others."""
-        store = self.data.store
+        store = self.store
         assert store is not None
         rows = np.array([-1, *(store.rows.get(v, -1) for v in self.videos.ids)], dtype=np.int64)
         by_fold = _added(self.video * self.folds + self.fold, sums, len(rows) * self.folds)
@@ -244,8 +245,8 @@ class EffectLearner:
 
     def _column(self, kind: str, name: str, table: np.ndarray) -> tuple[Float64, np.ndarray]:
         """(V, 3) effects that the views have, and (V,) which have any."""
-        owner, code = self.traits.codes(kind, name, self.data.views, self.data.store)
-        return _mean(owner, table[self.fold[owner], code], len(self.data))
+        owner, code = self.traits.codes(kind, name, self.views, self.store)
+        return _mean(owner, table[self.fold[owner], code], len(self.views))
 
     def _stack(
         self, reached: Reached, shift: Float64, columns: list[tuple[Float64, np.ndarray]]

@@ -245,29 +245,39 @@ def segment_features(views: Views, rows: Rows, offset: Float32, width: int) -> F
 SEGMENT_FEATURES = 14
 
 
+class Moments:
+    """Mean and deviation of values that come in parts (B, C)."""
+
+    def __init__(self) -> None:
+        self._count, self._mean, self._squares = 0, np.zeros(()), np.zeros(())
+
+    def add(self, part: np.ndarray) -> None:
+        """A part, which may be empty."""
+        if not len(part):
+            return
+        values = part.astype(np.float64)
+        # Moments around the mean so far, so that nothing cancels (Chan et al. 1983).
+        off = values.mean(axis=0) - self._mean
+        self._squares = (
+            self._squares
+            + ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+            + off**2 * (self._count * len(values) / (self._count + len(values)))
+        )
+        self._count += len(values)
+        self._mean = self._mean + off * (len(values) / self._count)
+
+    def scaler(self) -> Scaler:
+        """That standardises with them."""
+        deviation = np.sqrt(self._squares / self._count)
+        return Scaler(self._mean.astype(np.float32), (deviation + 1e-6).astype(np.float32))
+
+
 @dataclass(frozen=True, eq=False)
 class Scaler:
     """Standardisation with the training views' mean and deviation, clipped to ±5."""
 
     mean: Float32
     scale: Float32
-
-    @classmethod
-    def of(cls, parts: Iterable[np.ndarray]) -> Scaler:
-        """The scaler of training values that come in parts (B, C)."""
-        count, mean, squares = 0, np.zeros(()), np.zeros(())
-        for part in parts:
-            values = part.astype(np.float64)
-            # Moments around the mean so far, so that nothing cancels (Chan et al. 1983).
-            off = values.mean(axis=0) - mean
-            squares = (
-                squares
-                + ((values - values.mean(axis=0)) ** 2).sum(axis=0)
-                + off**2 * (count * len(values) / (count + len(values)))
-            )
-            count += len(values)
-            mean = mean + off * (len(values) / count)
-        return cls(mean.astype(np.float32), (np.sqrt(squares / count) + 1e-6).astype(np.float32))
 
     def columns(self, which: slice) -> Scaler:
         """The scaler of some of the columns."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from segfeat.types import Float32
 from segmodel.data.dataset import Dataset, by_users
+from segmodel.data.parts import Parts
 from segmodel.data.views import PART_VIEWS, Rows
 from segmodel.evaluation.metrics import exit_nll
 from segmodel.models.base import FitRun
 from segmodel.models.hazard.batches import Batches
-from segmodel.models.hazard.features import Scaler
+from segmodel.models.hazard.features import Moments, Scaler
 from segmodel.models.hazard.inference.scorer import mean_hazard
-from segmodel.models.hazard.items import TimedItems
+from segmodel.models.hazard.items import SumsByTime
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
 from segmodel.models.hazard.statistics import Statistics, Tables, rows_seen
 from segmodel.models.losses import hazard_loss
@@ -35,20 +36,20 @@ class Lesson:
 
     Attributes
     ----------
-    train, valid : Dataset
+    train, valid : Parts
     statistics : Statistics
     tables : Tables
         Of the training views.
-    timed : TimedItems
+    timed : SumsByTime
         The same by time.
     batches : Batches
     """
 
-    train: Dataset
-    valid: Dataset
+    train: Parts
+    valid: Parts
     statistics: Statistics
     tables: Tables
-    timed: TimedItems
+    timed: SumsByTime
     batches: Batches
 
     def train_member(self, member: int, widths: Widths, run: FitRun) -> HazardNetwork:
@@ -86,7 +87,7 @@ class Lesson:
             c.weight_decay,
             c.clip_norm,
             early_stopping=False,
-            steps_per_epoch=-(-len(self.train) // c.batch_views),
+            steps_per_epoch=self._steps,
         )
         train_network(
             network,
@@ -98,10 +99,19 @@ class Lesson:
             metric="valid_log_likelihood",
         )
 
+    @cached_property
+    def _steps(self) -> int:
+        """Batches of an epoch."""
+        return sum(-(-len(part) // self.batches.config.batch_views) for part in self.train)
+
     def _epoch(self, generator: np.random.Generator) -> Iterator[HazardBatch]:
+        for part in self.train.shuffled(generator):
+            yield from self._batches(part, generator)
+
+    def _batches(self, train: Dataset, generator: np.random.Generator) -> Iterator[HazardBatch]:
         c = self.batches.config
         inputs_of = self.statistics.deployed_inputs(
-            self.train,
+            train,
             self.tables,
             self.timed,
             generator,
@@ -109,36 +119,44 @@ class Lesson:
             c.unknown_share,
             c.no_context_share,
         )
-        order = generator.permutation(len(self.train))
+        order = generator.permutation(len(train))
         for start in range(0, len(order), c.batch_views):
-            part = self.train.take(order[start : start + c.batch_views])
+            part = train.take(order[start : start + c.batch_views])
             yield self.batches.make(part, inputs_of(part), np.arange(len(part)), generator)
 
     def _valid_nll(self, network: HazardNetwork) -> float:
-        nll = np.empty(len(self.valid))
-        for rows, part in by_users(self.valid, PART_VIEWS):
+        nll, views = self.valid.summed(lambda valid: self._valid_sums(network, valid))
+        return nll / views
+
+    def _valid_sums(self, network: HazardNetwork, valid: Dataset) -> tuple[float, int]:
+        nll = np.empty(len(valid))
+        for rows, part in by_users(valid, PART_VIEWS):
             hazard = mean_hazard([network], self.batches, part, self.statistics.inputs(part, self.tables))
             nll[rows] = exit_nll(from_hazard(hazard, part.views).slots, part.views.exit)
-        return float(nll.mean())
+        return float(nll.sum()), len(nll)
 
 
 def _seed(run: FitRun, member: int) -> int:
     return run.seed * 1009 + member
 
 
-def make_scalers(train: Dataset, statistics: Statistics, tables: Tables) -> list[Scaler]:
+def make_scalers(train: Parts, statistics: Statistics, tables: Tables) -> list[Scaler]:
     """Scalers of the training views' own numbers, their users' and their histories' tokens."""
-    past = statistics.past(train, tables)
+    own, token = Moments(), Moments()
 
-    def numbers(rows: Rows) -> Float32:
-        inputs = statistics.inputs(train.take(rows), tables, own_fold=True, past=past)
-        return np.concatenate([inputs.view, inputs.user], axis=1)
+    def look(part: Dataset) -> None:
+        past = statistics.past(part, tables)
+        for rows in _row_parts(len(part)):
+            inputs = statistics.inputs(part.take(rows), tables, own_fold=True, past=past)
+            own.add(np.concatenate([inputs.view, inputs.user], axis=1))
+        seen = np.flatnonzero(rows_seen(part))
+        for rows in _row_parts(len(seen)):
+            token.add(past.token[seen[rows]])
 
-    own = Scaler.of(numbers(rows) for rows in _row_parts(len(train)))
-    seen = np.flatnonzero(rows_seen(train))
-    token = Scaler.of(past.token[seen[rows]] for rows in _row_parts(len(seen)))
-    width = statistics.view_width
-    return [own.columns(slice(width)), own.columns(slice(width, None)), token]
+    for part in train:
+        look(part)
+    width, numbers = statistics.view_width, own.scaler()
+    return [numbers.columns(slice(width)), numbers.columns(slice(width, None)), token.scaler()]
 
 
 def _row_parts(count: int) -> list[Rows]:

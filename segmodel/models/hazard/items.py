@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -33,14 +34,12 @@ class ItemTable:
     by_fold: np.ndarray
 
     @classmethod
-    def of(cls, video: np.ndarray, fold: np.ndarray, values: Float64, videos: int, folds: int) -> ItemTable:
-        """Sum ``values`` (N, SUMS) of views by video code and fold."""
+    def of(cls, sums: Float64) -> ItemTable:
+        """Of :func:`item_sums`."""
+        _, videos, folds = sums.shape
         total, by_fold = np.empty((videos, SUMS)), np.empty((videos, folds, SUMS), np.float32)
-        cell = video * folds + fold
-        for k in range(SUMS):
-            sums = np.bincount(cell, values[:, k], videos * folds).reshape(videos, folds)
-            sums[0] = 0.0
-            total[:, k], by_fold[..., k] = sums.sum(axis=1), sums
+        for k, column in enumerate(sums):
+            total[:, k], by_fold[..., k] = column.sum(axis=1), column
         return cls(total, by_fold)
 
     def sums(self, video: np.ndarray, fold: np.ndarray) -> Float64:
@@ -51,8 +50,71 @@ class ItemTable:
         return left
 
 
-class TimedItems:
+def item_sums(video: np.ndarray, fold: np.ndarray, values: Float64, videos: int, folds: int) -> Float64:
+    """(SUMS, videos, folds) sums of ``values`` (N, SUMS) of views by video code and fold; 0 for unknown videos."""
+    sums = np.empty((SUMS, videos, folds))
+    cell = video * folds + fold
+    for k in range(SUMS):
+        sums[k] = np.bincount(cell, values[:, k], videos * folds).reshape(videos, folds)
+    sums[:, 0] = 0.0
+    return sums
+
+
+class SumsByTime(Protocol):
     """The sums of a table's views over only those before a horizon, for simulated deployment in training."""
+
+    def horizons(self, time_ms: Int64) -> Int64:
+        """The horizons that stand for the given times; ``NEVER`` stays."""
+
+    def sums(self, video: np.ndarray, fold: np.ndarray, horizon: Int64) -> Float64:
+        """(N, SUMS): all views but the fold's where the horizon is ``NEVER``, otherwise all views before it."""
+
+
+class MomentItems:
+    """Sums before each of some moments, of views that come in parts; a horizon is the last moment up to a time.
+
+    A table of so many moments takes as much memory however long the log is.
+
+    Parameters
+    ----------
+    table : ItemTable
+    moments : int64 (M,)
+        Ascending; before the first one there is no view.
+    """
+
+    def __init__(self, table: ItemTable, moments: Int64) -> None:
+        self._table, self._moments = table, moments
+        self._before = np.zeros((len(moments), len(table.total), SUMS), np.float32)
+
+    def add(self, video: np.ndarray, time_ms: Int64, values: Float64) -> None:
+        """Add views with their codes (N,), times (N,) and values (N, SUMS) to the moments right after them."""
+        moments, videos, _ = self._before.shape
+        after = np.searchsorted(self._moments, time_ms, side="right")
+        known = (after < moments) & (video > 0)
+        cells, place = np.unique(after[known] * videos + video[known], return_inverse=True)
+        flat = self._before.reshape(-1, SUMS)
+        for k in range(SUMS):
+            flat[cells, k] += np.bincount(place, values[known, k], len(cells))
+
+    def add_up(self) -> MomentItems:
+        """To be called once, after the last views."""
+        np.cumsum(self._before, axis=0, out=self._before)
+        return self
+
+    def horizons(self, time_ms: Int64) -> Int64:
+        """See :class:`SumsByTime`."""
+        place = np.maximum(np.searchsorted(self._moments, time_ms, side="right") - 1, 0)
+        return np.where(time_ms == NEVER, NEVER, self._moments[place])
+
+    def sums(self, video: np.ndarray, fold: np.ndarray, horizon: Int64) -> Float64:
+        """See :class:`SumsByTime`."""
+        place = np.searchsorted(self._moments, horizon)
+        before = self._before[np.minimum(place, len(self._moments) - 1), video]
+        return np.where((horizon == NEVER)[:, None], self._table.sums(video, fold), before)
+
+
+class TimedItems:
+    """Sums before any time, of views in memory."""
 
     def __init__(self, table: ItemTable, video: np.ndarray, time_ms: Int64, values: Float64) -> None:
         self._start = int(time_ms.min())
@@ -62,8 +124,12 @@ class TimedItems:
         self._keys = self._key(video, time_ms)[order]
         self._prefix = np.concatenate([np.zeros((1, SUMS)), np.cumsum(values[order], axis=0)])
 
+    def horizons(self, time_ms: Int64) -> Int64:
+        """See :class:`SumsByTime`: every time is its own."""
+        return time_ms
+
     def sums(self, video: np.ndarray, fold: np.ndarray, horizon: Int64) -> Float64:
-        """(N, SUMS): all views but the fold's where the horizon is ``NEVER``, otherwise all views before it."""
+        """See :class:`SumsByTime`."""
         known = np.where(video < len(self._table.total), video, 0)
         whole = self._table.sums(known, fold)
         first = np.searchsorted(self._keys, self._key(known, np.full(len(known), self._start)))

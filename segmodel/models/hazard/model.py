@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from segfeat.interactions import Ids
+from segfeat.types import Int64
 from segmodel.data.batch import CONTENT
 from segmodel.data.dataset import Dataset, by_users
+from segmodel.data.parts import ROLES, TRAIN, VALID, Parts, SplitLog
 from segmodel.data.splits import Split
 from segmodel.data.traits import Traits, trait_kinds
 from segmodel.data.views import PART_VIEWS, Rows, Views
@@ -39,63 +42,79 @@ class HazardModel(SegmentModel):
     Config = HazardConfig
     config: HazardConfig
 
-    @one_thread()
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
+        self.fit_parts(SplitLog.of(data, split), run)
+
+    @one_thread()
+    def fit_parts(self, log: SplitLog, run: FitRun) -> None:
         c = self.config
-        here = data.store.encoders if data.store is not None else {}
+        here = log.store.encoders if log.store is not None else {}
         self.dims = {m: here[m].dim for m in CONTENT if m in c.modalities and m in here}
-        log = data.take(_all_rows(split))
-        self._meet(data, log, Traits.of(log, trait_kinds(c)), run.seed)
-        train, learner = data.take(split.train), self.statistics
+        self._meet(log, lambda data: Traits.of(data, trait_kinds(c)), run.seed)
+        train, learner = log.parts(TRAIN), self.statistics
         self.training = learner.learn(train)
-        timed = learner.learn_by_time(train, self.training)
         self.batches = Batches(c, self.dims, make_scalers(train, learner, self.training))
         self.widths = self._make_widths(*(len(scaler.mean) for scaler in self.batches.scalers))
-        lesson = Lesson(train, data.take(split.valid), learner, self.training, timed, self.batches)
+        lesson = self._lesson(train, train, log.parts(VALID))
         self.networks = [lesson.train_member(member, self.widths, run) for member in range(c.members)]
-        self._learn_what_is_known(data, split, log, self.training)
+        del lesson  # and with it what is known by time, before more tables are made
+        self._learn_what_is_known(log, self.training)
 
     @one_thread()
     def adapt(self, data: Dataset, split: Split, run: FitRun) -> None:
-        means_of, log = self.inside, data.take(_all_rows(split))
-        self._meet(data, log, self.traits.renewed(log), run.seed)
-        self._learn_what_is_known(data, split, log, means_of)
+        means_of, log = self.inside, SplitLog.of(data, split)
+        self._meet(log, self.traits.renewed, run.seed)
+        self._learn_what_is_known(log, means_of)
 
     @one_thread()
     def update(self, data: Dataset, split: Split, fresh: Rows, run: FitRun) -> None:
-        means_of, log = self.inside, data.take(_all_rows(split))
-        self._meet(data, log, self.traits.renewed(log), run.seed)
-        train, learner = data.take(split.train), self.statistics
-        self.training = learner.learn(train, means_of=means_of)
-        timed = learner.learn_by_time(train, self.training)
+        means_of, log = self.inside, SplitLog.of(data, split)
+        self._meet(log, self.traits.renewed, run.seed)
+        train = log.parts(TRAIN)
+        self.training = self.statistics.learn(train, means_of=means_of)
         # As many views that it knows, so that the new ones do not make it forget.
         known = np.setdiff1d(split.train, fresh)
         draw = np.random.default_rng([run.seed, len(data)])
         replayed = draw.choice(known, min(len(fresh), len(known)), replace=False)
-        views = data.take(np.sort(np.concatenate([fresh, replayed])))
-        lesson = Lesson(views, data.take(split.valid), learner, self.training, timed, self.batches)
+        views = Parts.of(data.take(np.sort(np.concatenate([fresh, replayed]))))
+        lesson = self._lesson(train, views, log.parts(VALID))
         for member, network in enumerate(self.networks):
             lesson.tune_member(network, member, run)
-        self._learn_what_is_known(data, split, log, self.training)
+        self._learn_what_is_known(log, self.training)
 
-    def _meet(self, data: Dataset, log: Dataset, traits: Traits, seed: int) -> None:
+    def _lesson(self, known: Parts, train: Parts, valid: Parts) -> Lesson:
+        """Views to train on, with the statistics of those that ``training`` was learned from."""
+        timed = self.statistics.learn_by_time(known, self.training)
+        return Lesson(train, valid, self.statistics, self.training, timed, self.batches)
+
+    def _meet(self, log: SplitLog, traits_of: Callable[[Dataset], Traits], seed: int) -> None:
         """Know the users, videos and categories of a log, and who is in which fold."""
-        views = log.views
-        self.users = Vocabulary.of(views.user_ids, views.user)
-        self.videos = Vocabulary.of(views.video_ids, views.video)
-        self.traits = traits
+        users, videos, found, last = dict[str, None](), dict[str, None](), Traits(), list[tuple[Ids, Int64]]()
+
+        def meet(data: Dataset, split: Split) -> None:
+            nonlocal found
+            views, part = data.views, data.take(_all_rows(split))
+            users.update(dict.fromkeys(Vocabulary.of(views.user_ids, part.views.user).ids))
+            videos.update(dict.fromkeys(Vocabulary.of(views.video_ids, part.views.video).ids))
+            found = found.joined(traits_of(part))
+            newest = np.full(len(views.user_ids), np.iinfo(np.int64).min)
+            np.maximum.at(newest, views.user, views.time_ms)
+            last.append((views.user_ids, newest))
+
+        for k in range(log.count):
+            meet(*log.load(k))
+        self.users, self.videos, self.traits = Vocabulary(tuple(users)), Vocabulary(tuple(videos)), found
         user_fold = np.random.default_rng([seed, 0]).permutation(len(self.users)) % self.config.folds
         user_fold[0] = self.config.folds
-        code = self.users.table_codes(data.views.user_ids)[views.user]
         self.last_ms = np.full(len(self.users), np.iinfo(np.int64).min)
-        np.maximum.at(self.last_ms, code, views.time_ms)
+        for ids, newest in last:
+            np.maximum.at(self.last_ms, self.users.table_codes(ids), newest)
         self.statistics = self._make_statistics(user_fold)
 
-    def _learn_what_is_known(self, data: Dataset, split: Split, log: Dataset, means_of: Tables) -> None:
+    def _learn_what_is_known(self, log: SplitLog, means_of: Tables) -> None:
         """The statistics that views inside the log, and views after it, are predicted from."""
-        spent = data.take(np.sort(np.concatenate([split.train, split.valid])))
-        self.inside = self.statistics.learn(spent, means_of=means_of)
-        self.after = self.statistics.learn(log, means_of=means_of)
+        self.inside = self.statistics.learn(log.parts(TRAIN, VALID), means_of=means_of)
+        self.after = self.statistics.learn(log.parts(*ROLES), means_of=means_of)
         self.scorer = Scorer(self.networks, self.batches, self.statistics)
 
     def _make_statistics(self, user_fold: np.ndarray) -> Statistics:

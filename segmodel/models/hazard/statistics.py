@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy as np
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Bool, Float32, Float64, Int64
 from segmodel.data.dataset import Dataset
+from segmodel.data.parts import Parts
 from segmodel.data.traits import CONTEXT, USER, VIDEO, Traits
-from segmodel.data.views import Views
+from segmodel.data.views import Views, joined_views
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, named_arrays
 from segmodel.models.hazard.effects import EffectLearner, Effects, TraitColumns
@@ -24,11 +25,32 @@ from segmodel.models.hazard.features import (
     of_video,
     outcome_channels,
 )
-from segmodel.models.hazard.items import COLD, NEVER, SUMS, ItemTable, TimedItems, coverage, item_features
-from segmodel.models.hazard.rates import Outcomes, base_hazard, leaving_rates, logit, shifted, spread
+from segmodel.models.hazard.items import (
+    COLD,
+    NEVER,
+    SUMS,
+    ItemTable,
+    MomentItems,
+    SumsByTime,
+    TimedItems,
+    coverage,
+    item_features,
+    item_sums,
+)
+from segmodel.models.hazard.quantiles import WeightedTimes
+from segmodel.models.hazard.rates import Outcomes, base_hazard, leaving_sums, logit, rates_from, shifted, spread
 from segmodel.models.hazard.reached import PLACES, Reached
 
 _QUANTILES = 4097
+
+EFFECT_VIEWS = 2_000_000
+"""Of so many views effects of categories are learned where a log comes in parts: there are far fewer categories."""
+
+MOMENTS, MOMENTS_BYTES = 64, 2**30
+"""At so many moments users outlive the statistics where a log comes in parts, or as many as a table of that size has.
+
+With a moment for every view, the table would grow with the log.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,50 +169,82 @@ class Statistics:
         """Those that the video alone decides."""
         return of_video(_COLUMNS[VIDEO] if VIDEO in self.traits.names else 0)
 
-    def learn(self, data: Dataset, means_of: Tables | None = None) -> Tables:
-        """Tables over the views of ``data``.
+    def learn(self, parts: Parts, means_of: Tables | None = None) -> Tables:
+        """Tables over the views of all parts: sums over them, but for the effects of categories.
+
+        Those are learned from the first parts that have :data:`EFFECT_VIEWS` views together, the others from all.
 
         Parameters
         ----------
-        data : Dataset
+        parts : Parts
             Watched views of known users.
         means_of : Tables, optional
             Whose channel means to keep: networks were trained around them.
         """
-        views = data.views
-        fold, video = self._fold(views), self._video(views)
-        rates = leaving_rates(views, fold, self.folds, self.prior_events, self.width)
-        effects = Effects.none()
-        if self.traits.names:
-            reached = Reached.of(views, lambda rows, part: base_hazard(part, rates, fold[rows]))
-            effects = EffectLearner(self.traits, data, fold, self.folds, video, self.videos).learn(reached)
-        ranks = np.round(np.linspace(0, len(views) - 1, min(_QUANTILES, len(views)))).astype(np.int64)
+        some, times = list[tuple[Views, FeatureStore | None]](), WeightedTimes(parts.count)
+
+        def look(data: Dataset) -> tuple[Float64, Float64]:
+            if self.traits.names and sum(len(views) for views, _ in some) < EFFECT_VIEWS:
+                some.append((data.views, data.store))
+            times.add(data.views.time_ms)
+            return leaving_sums(data.views, self._fold(data.views), self.folds, self.width)
+
+        rates = rates_from(*parts.summed(look), self.prior_events)
         tables = Tables(
             rates,
             np.zeros((0, SUMS)),
             np.zeros((0, self.folds, SUMS), np.float32),
-            np.sort(views.time_ms)[ranks],
+            times.quantiles(_QUANTILES),
             np.zeros(0),
             np.zeros(0) if means_of is None else means_of.channel_means,
-            effects,
+            self._learn_effects(some, rates),
         )
-        values = self._item_values(data, tables)
-        items = ItemTable.of(video, fold, values, len(self.videos), self.folds)
-        mean = np.array([values[:, -1].mean()])
+
+        def sum_items(data: Dataset) -> tuple[Float64, float, int]:
+            values = self._item_values(data, tables)
+            sums = item_sums(self._video(data.views), self._fold(data.views), values, len(self.videos), self.folds)
+            return sums, float(values[:, -1].sum()), len(values)
+
+        sums, log_ratio, views = parts.summed(sum_items)
+        items = ItemTable.of(sums)
+        mean = np.array([log_ratio / views])
         tables = replace(tables, item_total=items.total, item_by_fold=items.by_fold, mean_log_ratio=mean)
         if means_of is not None:
             return tables
         seen = self._seen(tables, own_fold=True)
-        channels = [
-            outcome_channels(part, self._item(part, tables, seen(part))).sum(axis=0) for _, part in views.parts()
-        ]
-        return replace(tables, channel_means=np.sum(channels, axis=0) / len(views))
 
-    def learn_by_time(self, data: Dataset, tables: Tables) -> TimedItems:
-        """The sums of ``tables``, which were learned from ``data``, by time."""
-        views = data.views
-        values = self._item_values(data, tables)
-        return TimedItems(_items(tables), self._video(views), views.time_ms, values)
+        def sum_channels(data: Dataset) -> tuple[Float64]:
+            known = (
+                outcome_channels(part, self._item(part, tables, seen(part))).sum(axis=0)
+                for _, part in data.views.parts()
+            )
+            return (np.sum(list(known), axis=0),)
+
+        return replace(tables, channel_means=parts.summed(sum_channels)[0] / views)
+
+    def _learn_effects(self, some: Sequence[tuple[Views, FeatureStore | None]], rates: Float64) -> Effects:
+        """Effects of categories, from some views."""
+        if not some:
+            return Effects.none()
+        views, store = joined_views([views for views, _ in some]), some[0][1]
+        fold = self._fold(views)
+        reached = Reached.of(views, lambda rows, part: base_hazard(part, rates, fold[rows]))
+        return EffectLearner(self.traits, views, store, fold, self.folds, self._video(views), self.videos).learn(
+            reached
+        )
+
+    def learn_by_time(self, parts: Parts, tables: Tables) -> SumsByTime:
+        """The sums of ``tables``, which were learned from ``parts``, by time; of several parts, at some moments."""
+        if parts.count == 1:
+            (data,) = parts
+            values = self._item_values(data, tables)
+            return TimedItems(_items(tables), self._video(data.views), data.views.time_ms, values)
+        count = min(MOMENTS, max(MOMENTS_BYTES // (4 * SUMS * len(self.videos)), 2))
+        moments = tables.quantiles[np.arange(count) * len(tables.quantiles) // count]
+        timed = MomentItems(_items(tables), moments)
+        for data in parts:
+            timed.add(self._video(data.views), data.views.time_ms, self._item_values(data, tables))
+        return timed.add_up()
 
     def inputs(self, data: Dataset, tables: Tables, own_fold: bool = False, past: Past | None = None) -> Inputs:
         """Inputs for the views of a dataset.
@@ -231,7 +285,7 @@ class Statistics:
         self,
         data: Dataset,
         tables: Tables,
-        timed: TimedItems,
+        timed: SumsByTime,
         generator: np.random.Generator,
         share: float,
         unknown_share: float = 0.0,
@@ -244,7 +298,7 @@ class Statistics:
         about to watch them until it is: in a dense log the few unknown ones are those that nobody wanted, and a network
         that meets no others takes every new video for one of them.
         """
-        cut = self._random_cuts(data.views, generator, share)
+        cut = timed.horizons(self._random_cuts(data.views, generator, share))
         missing = max(0.0, unknown_share - unseen_share(tables))
         hidden = generator.random(len(self.videos)) < missing if missing else np.zeros(len(self.videos), dtype=bool)
 

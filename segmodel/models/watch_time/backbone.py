@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segmodel.data.dataset import Dataset, by_users
+from segmodel.data.parts import TEST, TRAIN, VALID, SplitLog
 from segmodel.data.splits import Split
 from segmodel.data.traits import Traits
 from segmodel.data.views import PART_VIEWS
@@ -91,13 +92,12 @@ class LogInputs:
         found = cls(config, users, videos, fold)
         found.last_ms = np.full(len(users), np.iinfo(np.int64).min)
         np.maximum.at(found.last_ms, users.table_codes(log.user_ids)[log.user], log.time_ms)
-        train = data.take(split.train)
-        found.training = found.statistics.learn(train)
-        found.timed = found.statistics.learn_by_time(train, found.training)
-        found.batches = Batches(config, {}, make_scalers(train, found.statistics, found.training))
-        spent = np.sort(np.concatenate([split.train, split.valid]))
-        found.inside = found.statistics.learn(data.take(spent), means_of=found.training)
-        found.after = found.statistics.learn(data.take(rows), means_of=found.training)
+        parts = SplitLog.of(data, split)
+        found.training = found.statistics.learn(parts.parts(TRAIN))
+        found.timed = found.statistics.learn_by_time(parts.parts(TRAIN), found.training)
+        found.batches = Batches(config, {}, make_scalers(parts.parts(TRAIN), found.statistics, found.training))
+        found.inside = found.statistics.learn(parts.parts(TRAIN, VALID), means_of=found.training)
+        found.after = found.statistics.learn(parts.parts(TRAIN, VALID, TEST), means_of=found.training)
         return found
 
     last_ms: np.ndarray

@@ -53,7 +53,9 @@ class Learned:
         self.rates = leaving_rates(views, self.fold, FOLDS, 20.0, 40)
         self.traits = Traits.of(self.data)
         self.videos = Vocabulary.of(views.video_ids, views.video)
-        learner = EffectLearner(self.traits, self.data, self.fold, FOLDS, self._video(self.data), self.videos)
+        learner = EffectLearner(
+            self.traits, self.data.views, self.data.store, self.fold, FOLDS, self._video(self.data), self.videos
+        )
         reached = Reached.of(views, lambda rows, part: base_hazard(part, self.rates, self.fold[rows]))
         self.effects = learner.learn(reached)
 

@@ -12,8 +12,8 @@ import pytest
 from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.models.hazard.features import (
     SEGMENT_FEATURES,
+    Moments,
     Past,
-    Scaler,
     describe,
     describe_past,
     log_watch_ratio,
@@ -145,7 +145,10 @@ def test_log_watch_ratio(sessions: Dataset) -> None:
 
 def test_a_scaler_standardises_and_clips() -> None:
     values = np.random.default_rng(0).normal(3, 2, (500, 2))
-    scaler = Scaler.of([values[:7], values[7:300], values[300:]])
+    moments = Moments()
+    for part in (values[:7], values[:0], values[7:300], values[300:]):
+        moments.add(part)
+    scaler = moments.scaler()
     np.testing.assert_allclose(scaler.mean, values.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(scaler.scale, values.std(axis=0), rtol=1e-5)
     found = scaler(values)

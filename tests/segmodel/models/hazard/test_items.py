@@ -15,6 +15,7 @@ from segmodel.models.hazard.items import (
     TimedItems,
     coverage,
     item_features,
+    item_sums,
 )
 
 VIDEOS, FOLDS, VIEWS = 6, 3, 200
@@ -34,7 +35,7 @@ def log() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 def test_sums_leave_the_fold_out(log: tuple[np.ndarray, ...]) -> None:
     video, _, fold, values = log
-    table = ItemTable.of(video, fold, values, VIDEOS, FOLDS)
+    table = ItemTable.of(item_sums(video, fold, values, VIDEOS, FOLDS))
     for v in range(1, VIDEOS):
         for f in range(FOLDS + 1):
             expected = values[(video == v) & (fold != f)].sum(axis=0)
@@ -45,7 +46,7 @@ def test_an_unknown_video_has_nothing(log: tuple[np.ndarray, ...]) -> None:
     video, time_ms, fold, values = log
     # Views of code 0, a video outside the vocabulary, teach nothing.
     mixed = np.where(np.arange(VIEWS) % 4 == 0, 0, video)
-    table = ItemTable.of(mixed, fold, values, VIDEOS, FOLDS)
+    table = ItemTable.of(item_sums(mixed, fold, values, VIDEOS, FOLDS))
     timed = TimedItems(table, mixed, time_ms, values)
     zero = np.zeros(4, np.int64)
     for f in range(FOLDS + 1):
@@ -59,7 +60,7 @@ def test_an_unknown_video_has_nothing(log: tuple[np.ndarray, ...]) -> None:
 
 def test_a_horizon_equals_summing_what_came_before(log: tuple[np.ndarray, ...]) -> None:
     video, time_ms, fold, values = log
-    timed = TimedItems(ItemTable.of(video, fold, values, VIDEOS, FOLDS), video, time_ms, values)
+    timed = TimedItems(ItemTable.of(item_sums(video, fold, values, VIDEOS, FOLDS)), video, time_ms, values)
     rng = np.random.default_rng(1)
     asked = rng.integers(1, VIDEOS, 100)
     horizon = int(time_ms.min()) + rng.integers(-5, 65, 100) * 1000
@@ -70,7 +71,7 @@ def test_a_horizon_equals_summing_what_came_before(log: tuple[np.ndarray, ...]) 
 
 def test_never_equals_the_table(log: tuple[np.ndarray, ...]) -> None:
     video, time_ms, fold, values = log
-    table = ItemTable.of(video, fold, values, VIDEOS, FOLDS)
+    table = ItemTable.of(item_sums(video, fold, values, VIDEOS, FOLDS))
     timed = TimedItems(table, video, time_ms, values)
     own = np.arange(VIEWS) % (FOLDS + 1)
     np.testing.assert_allclose(

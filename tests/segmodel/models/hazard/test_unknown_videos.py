@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from segmodel.data.dataset import make_dataset
+from segmodel.data.parts import Parts
 from segmodel.data.splits import temporal_split
 from segmodel.models.base import FitRun
 from segmodel.models.hazard.config import HazardConfig
@@ -21,7 +22,7 @@ from segmodel.models.hazard.statistics import Inputs, unseen_share
 def _inputs(model: HazardModel, data: Any, unknown_share: float) -> tuple[Inputs, np.random.Generator]:
     generator = np.random.default_rng(0)
     statistics, tables = model.statistics, model.after
-    timed = statistics.learn_by_time(data, tables)
+    timed = statistics.learn_by_time(Parts.of(data), tables)
     return statistics.deployed_inputs(data, tables, timed, generator, 0.0, unknown_share)(data), generator
 
 
