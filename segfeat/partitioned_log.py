@@ -8,10 +8,13 @@ written ``views.json``, which says how many there are and what was left out: a f
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from segfeat.interactions import Interactions
 from segfeat.log_file import read_interactions
@@ -41,6 +44,15 @@ class PartitionedLog:
     def __len__(self) -> int:
         return sum(self.views)
 
+    def fingerprint(self) -> str:
+        """SHA-256 over the files: equal folders have equal fingerprints."""
+        digest = hashlib.sha256()
+        for k in range(self.partitions):
+            with (self.folder / partition_file(k)).open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        return digest.hexdigest()
+
     def __iter__(self) -> Iterator[Interactions]:
         """The partitions, one in memory at a time."""
         return map(self.read, range(self.partitions))
@@ -48,6 +60,21 @@ class PartitionedLog:
     def read(self, *numbers: int) -> Interactions:
         """The views of some partitions."""
         return read_interactions([self.folder / partition_file(k) for k in numbers])
+
+    def of_users(self, users: Collection[str]) -> Interactions:
+        """The views of some users, of whose partitions one is in memory at a time."""
+        found, wanted = Interactions.empty(), frozenset(users)
+        for k in sorted({partition_of(user, self.partitions) for user in wanted}):
+            log = self.read(k)
+            here = np.array([user in wanted for user in log.user_ids.tolist()], dtype=bool)
+            if here.any():
+                found = found.joined(log.take(here[log.user]).compact())
+        return found
+
+
+def partition_of(user: str, partitions: int) -> int:
+    """The partition that a user's views are in: the second half of the id's MD5, as a number, modulo how many."""
+    return int.from_bytes(hashlib.md5(user.encode(), usedforsecurity=False).digest()[8:], "little") % partitions
 
 
 def open_partitions(folder: str | Path) -> PartitionedLog:

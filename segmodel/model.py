@@ -12,7 +12,7 @@ from segfeat.log_file import log_of_frame, read_interactions
 from segfeat.store.reader import FeatureStore
 from segmodel.recommend import DIRECT
 from segmodel.recommend.ranker import Ranking, rank_videos
-from segmodel.runs.held_out import BASELINES, Measurement, measure_run
+from segmodel.runs.held_out import BASELINES, Measured, measure_parts, measure_run
 from segmodel.runs.predictor import PairPredictions, Predictor
 from segmodel.runs.run import Run
 
@@ -151,7 +151,7 @@ class Model:
         """
         return rank_videos(self.predictor, user, candidates, by=by, watched=watched, device=device).top(n)
 
-    def evaluate(self, interactions: Log | None = None, baselines: str | Sequence[str] = ()) -> Measurement:
+    def evaluate(self, interactions: Log | None = None, baselines: str | Sequence[str] = ()) -> Measured:
         """The model's metrics on views that it was not trained on, beside simple models.
 
         Parameters
@@ -163,7 +163,7 @@ class Model:
 
         Returns
         -------
-        Measurement
+        Measured
             With ``.to_frame()`` (a row per model, group of views and metric) and ``.warnings``.
 
         Raises
@@ -176,8 +176,11 @@ class Model:
         >>> found = segmodel.load().evaluate(baselines=["duration-position"])   # doctest: +SKIP
         >>> found.to_frame().query("group == 'all' and metric == 'nll'")        # doctest: +SKIP
         """
-        log = None if interactions is None else interactions_of(interactions, context=self.predictor.data.context)
-        return measure_run(self.predictor, log, BASELINES if baselines == "all" else tuple(baselines))
+        data, names = self.predictor.data, BASELINES if baselines == "all" else tuple(baselines)
+        if interactions is None and data.in_parts and data.history is None:
+            return measure_parts(self.predictor, names)
+        log = None if interactions is None else interactions_of(interactions, context=data.context)
+        return measure_run(self.predictor, log, names)
 
     def thumbnail(
         self, user: str, video: str, path: str | Path | None = None, *, videos: str | Path | None = None

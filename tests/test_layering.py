@@ -75,8 +75,9 @@ BELOW: dict[str, tuple[str, ...]] = {
         "segmodel.prediction", "segmodel.evaluation",
     ),
     "segmodel.runs": (
-        *STORE, "segfeat.log_file", "segfeat.log_check", "segfeat.tables", "segfeat.whole", "segmodel.state",
-        "segmodel.tables", "segmodel.countdown", "segmodel.data", "segmodel.prediction", "segmodel.evaluation",
+        *STORE, "segfeat.log_file", "segfeat.log_check", "segfeat.partitioned_log", "segfeat.tables", "segfeat.whole",
+        "segmodel.state", "segmodel.tables", "segmodel.countdown", "segmodel.data", "segmodel.prediction",
+        "segmodel.evaluation",
         "segmodel.models",
     ),
     "segmodel.media": (*STORE, "segfeat.decode", "segfeat.whole", "segmodel.data", "segmodel.models", "segmodel.runs"),

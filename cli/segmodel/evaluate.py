@@ -68,14 +68,19 @@ def evaluate(
     segmodel evaluate --run runs/paper-1 --interactions later.csv --baselines all --per-view views.csv
     """
     from segmodel.evaluation.evaluation import jsonable, write_per_view
-    from segmodel.runs.held_out import POSITION_BASELINES, baseline_names, measure_run
+    from segmodel.runs.held_out import POSITION_BASELINES, Measured, baseline_names, measure_parts, measure_run
     from segmodel.runs.predictor import open_predictor
     from segmodel.runs.slices import measured_slices
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
     with open_predictor(run, store, history) as predictor:
-        measured = measure_run(predictor, predictor.data.read(logs) if logs else None, names)
-        table = measured_slices(measured, [s for s in slices if s != "all"]) if slices else None
+        measured: Measured
+        table = None
+        if predictor.data.in_parts and not (logs or history or slices):
+            measured = measure_parts(predictor, names)
+        else:
+            measured = whole = measure_run(predictor, predictor.data.read(logs) if logs else None, names)
+            table = measured_slices(whole, [s for s in slices if s != "all"]) if slices else None
     found, title = measured.evaluations, measured.name
     for line in measured.warnings:
         printer.warn(f"warning: {line}")
@@ -90,7 +95,7 @@ def evaluate(
     if per_view:
         write_per_view(found, per_view)
         say = printer.progress if printer.as_json else printer.text
-        say(f"{len(measured.held.data):,} views × {len(found)} models -> {per_view}")
+        say(f"{len(measured.own.views):,} views × {len(found)} models -> {per_view}")
 
 
 def _show(found: Mapping[str, Evaluation], run: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from ..run import FINISHED, PARTLY_FAILED
 from .options import FILE, TABLE, reads_run
 
 if TYPE_CHECKING:
-    from segmodel.runs.predictor import PairPredictions
+    import pandas as pd
+
+    from segmodel.runs.predictor import PairPredictions, Predictor
 
 _SHOWN = 20
 """Rows of the printed table; the CSV has all."""
@@ -57,6 +60,8 @@ def predict_skip(
     from segmodel.tables import STDOUT
 
     with open_predictor(run, store, history) as predictor:
+        if predictor.data.in_parts and not (pairs or users or history or printer.as_json):
+            return _in_parts(predictor, out, printer)
         if users:
             found = predictor.product(users, videos)
         elif pairs:
@@ -77,6 +82,32 @@ def predict_skip(
     if printer.as_json:
         printer.result(pairs=_rows(found), skipped=[pair._asdict() for pair in found.skipped])
     return PARTLY_FAILED if strict and found.skipped else FINISHED
+
+
+def _in_parts(predictor: Predictor, out: Path | None, printer: Printer) -> int:
+    """The test views of a log that does not fit into memory, written part by part; without ``out`` the first part."""
+    from segmodel.tables import STDOUT, write_tables
+
+    views = segments = 0
+
+    def frames() -> Iterator[pd.DataFrame]:
+        nonlocal views, segments
+        for found in predictor.test_parts():
+            if not views and str(out) != STDOUT:
+                for line in _lines(found):
+                    printer.text(line)
+            views += len(found)
+            segments += int(found.views.segments.sum())
+            yield found.to_frame()
+
+    if out is None:
+        next(frames())
+        printer.text(f"of {views:,} views of the first part of the log; all are written with -o")
+        return FINISHED
+    write_tables(frames(), out)
+    if str(out) != STDOUT:
+        printer.text(f"{views:,} views, {segments:,} segments -> {out}")
+    return FINISHED
 
 
 def _rows(found: PairPredictions) -> list[dict[str, object]]:

@@ -95,15 +95,16 @@ def train(
         if store is None:
             raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
         job = prepare(_config(store, interactions, units, context, modalities, config, settings, options))
-        views, counts = job.data.dataset.views, job.data.summary["views"]
-        printer.text(f"log: {job.check}")
-        if job.check.warning:
-            printer.warn(f"warning: {job.check.warning}")
-        printer.text(f"{views!r}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
-        for reason, n in job.data.summary["dropped"].items():
+        facts = job.data.facts
+        counts = facts.views
+        printer.text(f"log: {facts.check}")
+        if facts.check.warning:
+            printer.warn(f"warning: {facts.check.warning}")
+        printer.text(f"{facts.text}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
+        for reason, n in facts.dropped.items():
             printer.text(f"  {n:,} rows left out: {reason}")
-        if views.capped:
-            printer.text(f"  {views.capped:,} exits capped where log and video file disagree on the length")
+        if facts.capped:
+            printer.text(f"  {facts.capped:,} exits capped where log and video file disagree on the length")
         if job.config.split == "random":
             printer.warn(
                 "warning: the random split leaks the future into training; use it only to compare with the paper"

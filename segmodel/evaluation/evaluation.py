@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segfeat.types import Bool
-from segmodel.data.views import MAX_SEGMENTS, Views
+from segmodel.data.views import MAX_SEGMENTS, Views, joined_views
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.evaluation.reliability import Reliability, reliability
 from segmodel.evaluation.view_metrics import ViewMetrics, view_metrics
@@ -115,10 +115,28 @@ def evaluate(
     return Evaluation(views, view_metrics(prediction, views, max_segments), groups(views, train_views))
 
 
+def joined_evaluations(parts: Sequence[Evaluation]) -> Evaluation:
+    """That of the views of all parts, which hold different users; of one part as it is."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def columns(of: Callable[[Evaluation], Any], name: str) -> Any:
+        return np.concatenate([getattr(of(part), name) for part in parts])
+
+    metrics = ViewMetrics(**{f.name: columns(lambda part: part.metrics, f.name) for f in fields(ViewMetrics)})
+    masks = {name: np.concatenate([part.groups[name] for part in parts]) for name in parts[0].groups}
+    return Evaluation(joined_views([part.views for part in parts]), metrics, masks)
+
+
 def groups(views: Views, train_views: Views) -> dict[str, Bool]:
     """The groups of an :class:`Evaluation`."""
     videos = Vocabulary.of(train_views.video_ids, train_views.video)
     users = Vocabulary.of(train_views.user_ids, train_views.user)
+    return groups_by(views, users, videos)
+
+
+def groups_by(views: Views, users: Vocabulary, videos: Vocabulary) -> dict[str, Bool]:
+    """The same by the users and videos of the training views."""
     warm_video = videos.table_codes(views.video_ids)[views.video] > 0
     warm_user = users.table_codes(views.user_ids)[views.user] > 0
     found = {

@@ -52,10 +52,6 @@ class Unadaptable(ValueError):
     """A model that must be trained anew where another could go on."""
 
 
-class InMemoryOnly(ValueError):
-    """A model that cannot learn from a log in parts."""
-
-
 class SegmentModel(ABC):
     """A model of the registry.
 
@@ -63,6 +59,8 @@ class SegmentModel(ABC):
     """
 
     Config: ClassVar[type]
+    learns_in_parts: ClassVar[bool] = False
+    """Whether :meth:`fit_parts` takes a log of several parts, of which one is in memory at a time."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -72,16 +70,8 @@ class SegmentModel(ABC):
         """Learn from ``split.train``; ``split.valid`` may choose among fits, ``split.test`` is never touched."""
 
     def fit_parts(self, log: SplitLog, run: FitRun) -> None:
-        """Learn from a log that comes in parts.
-
-        Raises
-        ------
-        InMemoryOnly
-            If the model can only learn from a log in memory, and this one has several parts.
-        """
-        if log.count > 1:
-            raise InMemoryOnly(f"a {type(self).__name__} learns from a log in memory alone")
-        self.fit(*log.load(0), run)
+        """Learn from a log in parts, where :attr:`learns_in_parts`."""
+        raise NotImplementedError(f"a {type(self).__name__} learns from a log in memory alone")
 
     def adapt(self, data: Dataset, split: Split, run: FitRun) -> None:
         """Move to another log: ids and statistics are learned from it, trained weights stay as they are.

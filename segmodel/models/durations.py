@@ -15,8 +15,9 @@ from scipy.special import expit, logit
 
 from segfeat.types import Float64
 from segmodel.data.dataset import Dataset
+from segmodel.data.parts import TRAIN, SplitLog
 from segmodel.data.splits import Split
-from segmodel.data.views import MAX_SEGMENTS
+from segmodel.data.views import MAX_SEGMENTS, Views
 from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, named_arrays
 from segmodel.models.positions import exit_histogram
@@ -51,17 +52,26 @@ class DurationPosition(SegmentModel):
     """Skip histogram cut at N, completion by N."""
 
     Config = DurationConfig
+    learns_in_parts = True
     config: DurationConfig
 
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
-        train = data.views.take(split.train)
-        width = self.config.max_segments
-        skipped = train.take(~train.completed)
-        skips = exit_histogram(skipped, np.zeros(len(skipped), np.int64), 1, width)[0] + 0.5
+        self.fit_parts(SplitLog.of(data, split), run)
+
+    def fit_parts(self, log: SplitLog, run: FitRun) -> None:
+        width, prior = self.config.max_segments, self.config.completion_prior_views
+
+        def count(part: Dataset) -> tuple[Float64, np.ndarray, np.ndarray]:
+            train = part.views
+            skipped = train.take(~train.completed)
+            skips = exit_histogram(skipped, np.zeros(len(skipped), np.int64), 1, width)[0]
+            done = np.bincount(train.segments, weights=train.completed, minlength=width + 1)
+            return skips, done, np.bincount(train.segments, minlength=width + 1)
+
+        skips, done, views = log.parts(TRAIN).summed(count)
+        skips = skips + 0.5
         self.skip = skips / skips.sum()
-        base, prior = train.completed.mean(), self.config.completion_prior_views
-        done = np.bincount(train.segments, weights=train.completed, minlength=width + 1)
-        self.completion = (done + prior * base) / (np.bincount(train.segments, minlength=width + 1) + prior)
+        self.completion = (done + prior * (done.sum() / views.sum())) / (views + prior)
 
     def predict(self, data: Dataset) -> SkipPrediction:
         n = data.views.segments
@@ -92,23 +102,34 @@ class DurationUserPosition(DurationPosition):
     Config = DurationUserConfig
     config: DurationUserConfig
 
-    def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
-        super().fit(data, split, run)
-        train = data.views.take(split.train)
-        self.users = Vocabulary.of(train.user_ids, train.user)
-        codes = self.users.codes(train.user_ids)[train.user]
+    def fit_parts(self, log: SplitLog, run: FitRun) -> None:
+        super().fit_parts(log, run)
+        # Everything else is a user's own, and users are whole in their part.
+        prior = self.config.skip_prior_views
+        users, skips, offsets = list[str](), [prior * self.skip[None] / prior], [np.zeros(1)]
+        for part in log.parts(TRAIN):
+            found, skip, offset = self._of_users(part.views)
+            users.extend(found.ids)
+            skips.append(skip[1:])
+            offsets.append(offset[1:])
+        self.users = Vocabulary(tuple(users))
+        self.user_skip, self.offset = np.concatenate(skips), np.concatenate(offsets)
+
+    def _of_users(self, train: Views) -> tuple[Vocabulary, Float64, Float64]:
+        """Users, and by their codes the skip histogram (U, S) and the offset (U,)."""
+        users = Vocabulary.of(train.user_ids, train.user)
+        codes = users.codes(train.user_ids)[train.user]
         prior = self.config.skip_prior_views
         skipped = ~train.completed
-        counts = exit_histogram(train.take(skipped), codes[skipped], len(self.users), self.config.max_segments)
-        self.user_skip = (counts + prior * self.skip) / (counts.sum(axis=1, keepdims=True) + prior)
+        counts = exit_histogram(train.take(skipped), codes[skipped], len(users), self.config.max_segments)
+        skip = (counts + prior * self.skip) / (counts.sum(axis=1, keepdims=True) + prior)
         # Newton steps to the posterior mode of every user's offset at once.
-        base, offset = logit(self.completion[train.segments]), np.zeros(len(self.users))
+        base, offset = logit(self.completion[train.segments]), np.zeros(len(users))
         for _ in range(_NEWTON_STEPS):
             p = expit(base + offset[codes])
             slope = np.bincount(codes, train.completed - p, len(offset)) - offset / self.config.offset_variance
             offset += slope / (np.bincount(codes, p * (1 - p), len(offset)) + 1 / self.config.offset_variance)
-        offset[0] = 0.0
-        self.offset = offset
+        return users, skip, offset
 
     def predict(self, data: Dataset) -> SkipPrediction:
         n = data.views.segments

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from segfeat.types import Float64
 from segmodel.data.dataset import Dataset
+from segmodel.data.parts import TRAIN, SplitLog
 from segmodel.data.splits import Split
 from segmodel.data.views import MAX_SEGMENTS, Views
 from segmodel.data.vocabulary import Vocabulary
@@ -85,16 +86,23 @@ class AllPosition(SegmentModel):
     """One histogram of exit slots for everybody."""
 
     Config = PositionConfig
+    learns_in_parts = True
     config: PositionConfig
 
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
-        train = data.views.take(split.train)
-        width = self.config.max_segments + 1
-        everybody = exit_histogram(train, np.zeros(len(train), np.int64), 1, width) + 0.5
-        groups = self._groups(train)
-        self.vocabulary = Vocabulary.of(*groups) if groups else Vocabulary(())
-        codes = self.vocabulary.table_codes(groups[0])[groups[1]] if groups else np.zeros(len(train), np.int64)
-        counts = exit_histogram(train, codes, len(self.vocabulary), width)
+        self.fit_parts(SplitLog.of(data, split), run)
+
+    def fit_parts(self, log: SplitLog, run: FitRun) -> None:
+        train, width = log.parts(TRAIN), self.config.max_segments + 1
+        ids = dict[str, None]()
+        for part in train:
+            if groups := self._groups(part.views):
+                ids.update(dict.fromkeys(Vocabulary.of(*groups).ids))
+        self.vocabulary = Vocabulary(tuple(ids))
+        counts = np.zeros((len(self.vocabulary), width))
+        for part in train:
+            np.add.at(counts, (self._codes(part.views), part.views.exit), 1.0)
+        everybody = counts.sum(axis=0, keepdims=True) + 0.5
         prior = everybody / everybody.sum()
         self.histogram = (counts + self.config.prior_views * prior) / (
             counts.sum(axis=1, keepdims=True) + self.config.prior_views
@@ -102,9 +110,7 @@ class AllPosition(SegmentModel):
         self.histogram[0] = prior[0]
 
     def predict(self, data: Dataset) -> SkipPrediction:
-        groups = self._groups(data.views)
-        codes = self.vocabulary.table_codes(groups[0])[groups[1]] if groups else np.zeros(len(data), np.int64)
-        scores = self.histogram[codes]
+        scores = self.histogram[self._codes(data.views)]
         slots = cut_at_length(scores, data.views.segments)
         if self.config.sampled:
             draw = chance(data.views, self.config.sampling_seed, 2 * scores.shape[1])
@@ -118,6 +124,11 @@ class AllPosition(SegmentModel):
     def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
         self.vocabulary = Vocabulary(tuple(facts["ids"]))
         (self.histogram,) = named_arrays(arrays, "histogram")
+
+    def _codes(self, views: Views) -> np.ndarray:
+        """(V,) the histogram of each view."""
+        groups = self._groups(views)
+        return self.vocabulary.table_codes(groups[0])[groups[1]] if groups else np.zeros(len(views), np.int64)
 
     def _groups(self, views: Views) -> tuple[np.ndarray, np.ndarray] | None:
         """The id table and codes whose histograms are kept apart; None for one histogram."""
@@ -150,9 +161,13 @@ class Random(SegmentModel):
     """Every slot equally likely, ranked by chance."""
 
     Config = RandomConfig
+    learns_in_parts = True
     config: RandomConfig
 
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
+        """Nothing to learn."""
+
+    def fit_parts(self, log: SplitLog, run: FitRun) -> None:
         """Nothing to learn."""
 
     def predict(self, data: Dataset) -> SkipPrediction:

@@ -143,7 +143,7 @@ def rank_videos(
     ValueError
         If there is no log, a candidate is not in the store, or no candidate is left to rank.
     """
-    store, known = predictor.data.store, predictor.data.known
+    store, known = predictor.data.store, predictor.data.known_of([user])
     videos = list(store) if candidates is None else list(dict.fromkeys(candidates))
     if unknown := [v for v in videos if v not in store]:
         raise ValueError(f"video {unknown[0]!r} is not in {store.path}")

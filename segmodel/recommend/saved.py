@@ -61,7 +61,7 @@ def run_effective(predictor: Predictor) -> EffectiveViews:
         If there is no log, or not the one the run was trained on.
     """
     run, data = predictor.run, predictor.data
-    if data.own_log.fingerprint() != run.data["log_fingerprint"]:
+    if data.fingerprint != run.data["log_fingerprint"]:
         raise ValueError(
             f"{data.store.path}: its watch log is not the one that run {run.name} was trained on; name that store with "
             "--store, and further views with --history"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,18 @@ import numpy.typing as npt
 from segfeat.interactions import Interactions
 from segfeat.log_check import check_log, parse_units
 from segfeat.log_file import read_interactions
+from segfeat.partitioned_log import PartitionedLog, open_partitions
 from segfeat.store.reader import FeatureStore
 from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.memory import check_fits
+from segmodel.data.partitions import PART_VIEWS, split_partitions
+from segmodel.data.parts import SplitLog
 from segmodel.data.splits import Split, leave_out_split, parse_leave_out, random_split, temporal_split
 from segmodel.data.views import Views, make_views
+from segmodel.models.base import FitRun, SegmentModel
 from segmodel.runs.config import RunConfig
 from segmodel.runs.kinds import view_values, views_with
+from segmodel.runs.log_facts import LogFacts, facts_of_parts, facts_of_views
 
 NO_DURATION = "not in the store, and no duration given"
 """Why a pair of a video that nobody can say the length of is not predicted."""
@@ -53,7 +59,7 @@ class RunData:
     config : RunConfig
         Decides split and limits.
     store : FeatureStore
-    log : Interactions or None
+    source : Interactions, PartitionedLog or None
         What the run learned from; None where a store without a log is only asked about.
     history : Interactions or None
         Views beyond the log, for histories only.
@@ -61,11 +67,64 @@ class RunData:
 
     config: RunConfig
     store: FeatureStore
-    log: Interactions | None
+    source: Interactions | PartitionedLog | None
     history: Interactions | None = None
 
     def __repr__(self) -> str:
-        return f"<RunData: {self.store!r}, log {self.log!r}, history {self.history!r}>"
+        return f"<RunData: {self.store!r}, log {self.source!r}, history {self.history!r}>"
+
+    @cached_property
+    def log(self) -> Interactions | None:
+        """What the run learned from, in memory.
+
+        Raises
+        ------
+        ValueError
+            If it is a log in partitions that does not fit into memory.
+        """
+        if isinstance(self.source, PartitionedLog):
+            check_fits(len(self.source), f"what was asked of {self.source.folder}")
+            return self.source.read(*range(self.source.partitions))
+        return self.source
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the log is walked over in parts, by whoever can."""
+        return isinstance(self.source, PartitionedLog) and parse_leave_out(self.config.split) is None
+
+    @cached_property
+    def parts(self) -> SplitLog:
+        """The run's own views with their histories and their split, in parts; of a log in memory, one."""
+        if isinstance(self.source, PartitionedLog) and self.in_parts:
+            return split_partitions(self.source, self.store, self._split_users, part_views=PART_VIEWS, **self._limits)
+        return SplitLog.of(self.training, self.split)
+
+    def fit(self, model: SegmentModel, run: FitRun) -> None:
+        """Fit a model on the run's training views: part by part where it can, else on the log in memory.
+
+        Raises
+        ------
+        ValueError
+            If the log is in partitions, the model needs it in memory, and it does not fit.
+        """
+        if self.in_parts and model.learns_in_parts:
+            model.fit_parts(self.parts, run)
+        else:
+            model.fit(self.training, self.split, run)
+
+    @cached_property
+    def facts(self) -> LogFacts:
+        """What the log holds.
+
+        Raises
+        ------
+        ValueError
+            As :func:`segfeat.log_check.check_log`.
+        """
+        if isinstance(self.source, PartitionedLog) and self.in_parts:
+            return facts_of_parts(self.source, self.parts, self.store)
+        check = check_log(self.own_log, self.store.duration_ms, str(self.store.path))
+        return facts_of_views(check, self.dataset.views, self.split)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -85,7 +144,7 @@ class RunData:
     @property
     def context(self) -> tuple[str, ...]:
         """Names of the log's context columns."""
-        return () if self.log is None else tuple(self.log.context)
+        return tuple(self.source.context) if isinstance(self.source, Interactions) else ()
 
     @cached_property
     def known(self) -> Interactions:
@@ -93,9 +152,31 @@ class RunData:
         log = Interactions.empty() if self.log is None else self.log
         return log if self.history is None else log.joined(self.history)
 
+    def known_of(self, users: Collection[str]) -> Interactions:
+        """All that the histories of some users may hold; of a log in memory all that is :attr:`known`."""
+        if not isinstance(self.source, PartitionedLog):
+            return self.known
+        asked = frozenset(users)
+        if asked not in self._of_users:
+            self._of_users.clear()
+            log = self.source.of_users(asked)
+            self._of_users[asked] = log if self.history is None else log.joined(self.history)
+        return self._of_users[asked]
+
     @cached_property
-    def known_users(self) -> frozenset[str]:
-        """Who has a view among :attr:`known`."""
+    def _of_users(self) -> dict[frozenset[str], Interactions]:
+        """What was asked for last."""
+        return {}
+
+    def known_users(self, users: Collection[str]) -> frozenset[str]:
+        """Who has a view in the log or the further history, of some users at least."""
+        if isinstance(self.source, PartitionedLog):
+            known = self.known_of(users)
+            return frozenset(known.user_ids[np.unique(known.user)].tolist())
+        return self._all_users
+
+    @cached_property
+    def _all_users(self) -> frozenset[str]:
         return frozenset(self.known.user_ids[np.unique(self.known.user)].tolist())
 
     @cached_property
@@ -136,11 +217,15 @@ class RunData:
         ValueError
             If it should leave out a value that no view has.
         """
-        if self.config.split == "random":
-            return random_split(self.dataset.views, self.config.seed)
         if self._left_out is not None:
             return leave_out_split(self.dataset.views, self._left_out(self.dataset.views), self.config.train_share)
-        return temporal_split(self.dataset.views, self.config.train_share)
+        return self._split_users(self.dataset.views)
+
+    def _split_users(self, views: Views) -> Split:
+        """The split of whole users, whoever else there is."""
+        if self.config.split == "random":
+            return random_split(views, self.config.seed)
+        return temporal_split(views, self.config.train_share)
 
     @cached_property
     def training(self) -> Dataset:
@@ -184,7 +269,7 @@ class RunData:
         """Pairs as views, with histories from all that is known and from earlier pairs with a watch time."""
         # Joined with nothing: each pair once, over tables that name each id once.
         asked = Interactions.empty().joined(pairs).with_durations(self.store.duration_ms)
-        data = make_dataset(self.known, self.store, pairs=asked, **self._limits)
+        data = make_dataset(self.known_of(asked.user_ids.tolist()), self.store, pairs=asked, **self._limits)
         data = data.take(np.argsort(data.views.log_row, kind="stable"))
         return PairData(asked, data, self.reasons(asked, data.views))
 
@@ -203,16 +288,21 @@ class RunData:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What ``data.json`` of a run holds: fingerprints of store and log, and what became of the log's rows."""
-        views, split = self.dataset.views, self.split
+        facts = self.facts
         return {
             "store_hash": self.store.content_hash,
-            "log_fingerprint": self.own_log.fingerprint(),
-            "segment_s": views.segment_s,
+            "log_fingerprint": self.fingerprint,
+            "segment_s": facts.segment_s,
             "encoders": {m: asdict(s) for m, s in self.store.encoders.items()},
-            "views": {"train": len(split.train), "valid": len(split.valid), "test": len(split.test)},
-            "dropped": {**views.dropped, **split.dropped},
-            "capped": views.capped,
+            "views": dict(facts.views),
+            "dropped": dict(facts.dropped),
+            "capped": facts.capped,
         }
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the log: equal logs have equal ones."""
+        return self.source.fingerprint() if isinstance(self.source, PartitionedLog) else self.own_log.fingerprint()
 
     def _make(self, log: Interactions) -> Dataset:
         return make_dataset(log, self.store, **self._limits)
@@ -241,16 +331,26 @@ def open_data(
         If a file cannot be read.
     """
     store = FeatureStore(config.store) if store is None else store
-    log = store.interactions
-    if config.interactions:
+    log: Interactions | PartitionedLog | None = store.interactions
+    if len(config.interactions) == 1 and Path(config.interactions[0]).is_dir():
+        log = _opened(config)
+    elif config.interactions:
         log = read_interactions(config.interactions, context=config.context, unit_ms=parse_units(config.unit))
     if config.updates:
-        log = grown(Interactions.empty() if log is None else log, config.updates, config)
+        log = grown(RunData(config, store, log).log or Interactions.empty(), config.updates, config)
     if history is not None and not isinstance(history, Interactions):
         history = RunData(config, store, log).read(history) if history else None
     if history is not None:
         check_log(history)
     return RunData(config, store, log, history)
+
+
+def _opened(config: RunConfig) -> Interactions | PartitionedLog:
+    """A log in partitions; a small one as any log that is read."""
+    if config.unit or config.context:
+        raise ValueError(f"{config.interactions[0]}: a log in partitions is in milliseconds and has no context columns")
+    log = open_partitions(config.interactions[0])
+    return log if len(log) > PART_VIEWS else log.read(*range(log.partitions))
 
 
 def grown(log: Interactions, later: Sequence[str | Path], config: RunConfig) -> Interactions:

@@ -11,11 +11,15 @@ import numpy as np
 from segfeat.interactions import Interactions
 from segfeat.log_check import check_log
 from segmodel.data.dataset import Dataset
-from segmodel.evaluation.evaluation import Evaluation, evaluate
+from segmodel.data.parts import TRAIN
+from segmodel.data.vocabulary import Vocabulary
+from segmodel.evaluation.evaluation import Evaluation, evaluate, groups_by, joined_evaluations
 from segmodel.evaluation.markdown import HEADLINES
+from segmodel.evaluation.view_metrics import view_metrics
 from segmodel.models import make_model
 from segmodel.models.base import FitRun, SegmentModel, Unadaptable
 from segmodel.prediction import SkipPrediction
+from segmodel.runs.config import RunConfig
 from segmodel.runs.data import RunData
 from segmodel.runs.predictor import Predictor
 from segmodel.runs.run import Run
@@ -78,7 +82,7 @@ class HeldOut:
     def baseline(self, name: str, seed: int = 0) -> Evaluation:
         """Fit a model of the registry with its default settings on the run's training views, and evaluate it."""
         model = make_model(name, {"max_segments": self.run_data.config.max_segments})
-        model.fit(self.run_data.training, self.run_data.split, FitRun(seed=seed))
+        self.run_data.fit(model, FitRun(seed=seed))
         return self.evaluate(model)
 
 
@@ -116,27 +120,25 @@ def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
 
 
 @dataclass(frozen=True, eq=False)
-class Measurement:
+class Measured:
     """A run and simple models, measured on the same views.
 
     Attributes
     ----------
     name : str
         Of the run, among ``evaluations``.
-    held : HeldOut
-    prediction : SkipPrediction
-        The run's, for the views of ``held``.
     evaluations : model -> Evaluation
         The run first.
+    config : RunConfig
+        Of the run.
     """
 
     name: str
-    held: HeldOut
-    prediction: SkipPrediction
     evaluations: dict[str, Evaluation]
+    config: RunConfig
 
     def __repr__(self) -> str:
-        return f"<Measurement of {', '.join(self.evaluations)} on {len(self.held.data):,} views>"
+        return f"<{type(self).__name__} of {', '.join(self.evaluations)} on {len(self.own.views):,} views>"
 
     @property
     def own(self) -> Evaluation:
@@ -146,24 +148,9 @@ class Measurement:
     @property
     def warnings(self) -> list[str]:
         """Why the figures may not be what they seem."""
-        lines = []
-        if self.held.run_data.config.split == "random":
-            lines.append("the run's random split leaks the future into training; figures are too good")
-        if self.held.adapted:
-            lines.append(
-                "the log is not the one that the run was trained on: statistics are those of this log's training "
-                "views, weights those of the run"
-            )
-        elif self.held.foreign:
-            lines.append(
-                "the log is not the one that the run was trained on: the run keeps its own log's statistics and takes "
-                "ids of both for the same users and videos, while baselines are fitted on this log"
-            )
-        if self.held.trained_on:
-            lines.append(f"{self.held.trained_on:,} of the views are training views of the run; figures are too good")
-        if self.held.dropped:
-            lines.append(f"{self.held.dropped:,} views without a watch time left out")
-        return lines
+        if self.config.split == "random":
+            return ["the run's random split leaks the future into training; figures are too good"]
+        return []
 
     def to_frame(self) -> pd.DataFrame:
         """One row per model, group of views and metric: columns model, group, metric, value."""
@@ -183,13 +170,48 @@ class Measurement:
         return str(table.loc[list(self.evaluations), shown].round(4).to_html())
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Measurement(Measured):
+    """The same with what the run said of each view.
+
+    Attributes
+    ----------
+    held : HeldOut
+    prediction : SkipPrediction
+        The run's, for the views of ``held``.
+    """
+
+    held: HeldOut
+    prediction: SkipPrediction
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the figures may not be what they seem."""
+        lines = super().warnings
+        if self.held.adapted:
+            lines.append(
+                "the log is not the one that the run was trained on: statistics are those of this log's training "
+                "views, weights those of the run"
+            )
+        elif self.held.foreign:
+            lines.append(
+                "the log is not the one that the run was trained on: the run keeps its own log's statistics and takes "
+                "ids of both for the same users and videos, while baselines are fitted on this log"
+            )
+        if self.held.trained_on:
+            lines.append(f"{self.held.trained_on:,} of the views are training views of the run; figures are too good")
+        if self.held.dropped:
+            lines.append(f"{self.held.dropped:,} views without a watch time left out")
+        return lines
+
+
 def measure_run(predictor: Predictor, log: Interactions | None = None, baselines: Sequence[str] = ()) -> Measurement:
     """Measure a run, and baselines fitted on its training views, on :func:`held_out` views.
 
     A baseline of the run's own name is told apart by calling the run ``run NAME``.
     """
     run, held = predictor.run, held_out(predictor.data, log)
-    foreign = predictor.data.own_log.fingerprint() != run.data["log_fingerprint"]
+    foreign = predictor.data.fingerprint != run.data["log_fingerprint"]
     names = baseline_names(",".join(baselines) or "none")
     adapted = _adapted(run, held) if foreign else None
     held = replace(held, foreign=foreign, adapted=adapted is not None)
@@ -197,7 +219,41 @@ def measure_run(predictor: Predictor, log: Interactions | None = None, baselines
     title = f"run {run.name}" if run.name in names else run.name
     found = {title: held.judge(prediction)}
     found.update({name: held.baseline(name, run.config.seed) for name in names})
-    return Measurement(title, held, prediction, found)
+    return Measurement(title, found, predictor.data.config, held, prediction)
+
+
+def measure_parts(predictor: Predictor, baselines: Sequence[str] = ()) -> Measured:
+    """The same on the run's own test views, of a log that is walked over in parts: only figures of each view are kept.
+
+    Raises
+    ------
+    ValueError
+        If the log is not the one that the run was trained on, or a baseline needs it in memory and it does not fit.
+    """
+    run, data = predictor.run, predictor.data
+    if data.fingerprint != run.data["log_fingerprint"]:
+        raise ValueError(f"{data.config.interactions[0]} has changed since run {run.name} was trained on it")
+    names = baseline_names(",".join(baselines) or "none")
+    models = {f"run {run.name}" if run.name in names else run.name: run.model}
+    for name in names:
+        models[name] = make_model(name, {"max_segments": data.config.max_segments})
+        data.fit(models[name], FitRun(seed=run.config.seed))
+    videos = dict[str, None]()
+    for part in data.parts.parts(TRAIN):
+        videos.update(dict.fromkeys(Vocabulary.of(part.views.video_ids, part.views.video).ids))
+    warm, found = Vocabulary(tuple(videos)), {name: list[Evaluation]() for name in models}
+    for k in range(data.parts.count):
+        whole, split = data.parts.load(k)
+        if not len(split.test):
+            continue
+        test, train = whole.take(split.test), whole.views.take(split.train)
+        masks = groups_by(test.views, Vocabulary.of(train.user_ids, train.user), warm)
+        for name, model in models.items():
+            metrics = view_metrics(model.predict(test), test.views, data.config.max_segments)
+            found[name].append(Evaluation(test.views, metrics, masks))
+    if not found[next(iter(models))]:
+        raise ValueError("no view to evaluate on: no user has enough of them")
+    return Measured(next(iter(models)), {name: joined_evaluations(e) for name, e in found.items()}, data.config)
 
 
 def _adapted(run: Run, held: HeldOut) -> SegmentModel | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ import numpy as np
 from segfeat.interactions import Interactions
 from segfeat.types import Bool, Float64
 from segmodel.data.dataset import Dataset
+from segmodel.data.parts import TEST
 from segmodel.data.views import Views
 from segmodel.prediction import SkipPrediction
 from segmodel.runs.data import PairData, RunData, open_data
@@ -159,6 +160,11 @@ class Predictor:
         data = self.data.dataset.take(self.data.split.test)
         return self._of(data.take(np.argsort(data.views.log_row, kind="stable")))
 
+    def test_parts(self) -> Iterator[PairPredictions]:
+        """The same, of the parts of a log that is walked over in parts: one after another, each in its order."""
+        for part in self.data.parts.parts(TEST):
+            yield PairPredictions(part.views, self.run.model.predict(part), np.ones(len(part), dtype=bool))
+
     def pairs(self, pairs: Interactions) -> PairPredictions:
         """Predictions for pairs; earlier ones with a watch time are history for later ones.
 
@@ -171,7 +177,7 @@ class Predictor:
 
     def product(self, users: Sequence[str], videos: Sequence[str]) -> PairPredictions:
         """Predictions for every user with every video, each after the user's last known view; errors as above."""
-        return self.pairs(pairs_of(users, videos, self.data.known))
+        return self.pairs(pairs_of(users, videos, self.data.known_of(users)))
 
     def _of_pairs(self, found: PairData) -> PairPredictions:
         asked = found.asked
@@ -186,7 +192,7 @@ class Predictor:
         return self._of(found.data, skipped)
 
     def _of(self, data: Dataset, skipped: tuple[SkippedPair, ...] = ()) -> PairPredictions:
-        views, known = data.views, self.data.known_users
+        views, known = data.views, self.data.known_users(data.views.user_ids.tolist())
         asked = np.array([user in known for user in views.user_ids.tolist()], dtype=bool)
         return PairPredictions(views, self.run.model.predict(data), asked[views.user], skipped)
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segfeat.log_check import LogCheck, check_log
 from segfeat.store.reader import FeatureStore
+from segmodel.data.parts import TRAIN, VALID
 from segmodel.models import DEFAULT, make_model
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.models.training import CHECKPOINT
@@ -43,7 +43,6 @@ class Training:
 
     model: SegmentModel
     data: RunData
-    check: LogCheck
 
     @property
     def config(self) -> RunConfig:
@@ -76,15 +75,14 @@ def prepare(config: RunConfig, begun: bool = False) -> Training:
             f"{store.path} has no {', '.join(missing)} features; it has {', '.join(store.encoders) or 'none'}"
         )
     data = open_data(replace(config, settings=model.settings()), store)
-    check = check_log(data.own_log, store.duration_ms, str(store.path))
-    split = data.split
-    if not len(split.train) or not len(split.valid):
-        dropped = ", ".join(f"{n:,} × {r}" for r, n in data.dataset.views.dropped.items()) or "none"
+    facts = data.facts
+    if not facts.views[TRAIN] or not facts.views[VALID]:
+        dropped = ", ".join(f"{n:,} × {r}" for r, n in facts.dropped.items()) or "none"
         raise ValueError(
-            f"nothing to learn from: {len(split.train):,} training and {len(split.valid):,} validation views "
+            f"nothing to learn from: {facts.views[TRAIN]:,} training and {facts.views[VALID]:,} validation views "
             f"(users need at least 5 views; rows dropped: {dropped})"
         )
-    return Training(model, data, check)
+    return Training(model, data)
 
 
 def train(
@@ -185,9 +183,8 @@ def _fitted(job: Training, folder: Path, device: str, report: Report | None, lat
         if report:
             report(line)
 
-    job.model.fit(
-        job.data.training,
-        job.data.split,
+    job.data.fit(
+        job.model,
         FitRun(seed=job.config.seed, device=device, epochs=job.config.epochs, folder=folder, report=record),
     )
     save_model(job.model, folder)

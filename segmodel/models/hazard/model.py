@@ -40,6 +40,7 @@ class HazardModel(SegmentModel):
     """
 
     Config = HazardConfig
+    learns_in_parts = True
     config: HazardConfig
 
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:

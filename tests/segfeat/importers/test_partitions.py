@@ -11,7 +11,7 @@ import pytest
 from segfeat.importers.partitions import partition_log
 from segfeat.interactions import Interactions
 from segfeat.log_file import read_interactions
-from segfeat.partitioned_log import open_partitions
+from segfeat.partitioned_log import PartitionedLog, open_partitions, partition_of
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed")
 
@@ -95,3 +95,32 @@ def test_what_cannot_be_partitioned_is_refused_and_leaves_nothing(files: list[Pa
     (tmp_path / "views/views.json").unlink()
     with pytest.raises(ValueError, match="no complete log"):
         open_partitions(tmp_path / "views")
+
+
+def test_the_views_of_some_users_are_read_from_their_partitions_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [f"ü{i}" for i in range(40)]
+    pd.DataFrame({"user_id": users * 2, "video_id": "v", "time_ms": range(80), "duration_ms": 9, "watch_ms": 1}).to_csv(
+        tmp_path / "log.csv", index=False
+    )
+    log = partition_log(tmp_path / "log.csv", tmp_path / "views", partitions=7, threads=1)
+    for k, part in enumerate(log):
+        assert {partition_of(user, 7) for user in part.user_ids.tolist()} <= {k}
+    read, original = list[int](), PartitionedLog.read
+    monkeypatch.setattr(PartitionedLog, "read", lambda self, k: read.append(k) or original(self, k))
+    found = log.of_users(["ü3", "ü11", "nobody"])
+    assert sorted(zip(found.user_ids[found.user], found.time_ms.tolist(), strict=True)) == [
+        ("ü11", 11), ("ü11", 51), ("ü3", 3), ("ü3", 43),
+    ]  # fmt: skip
+    assert set(read) <= {partition_of(user, 7) for user in ("ü3", "ü11", "nobody")}
+    assert len(log.of_users([])) == 0
+
+
+def test_equal_folders_have_equal_fingerprints(tmp_path: Path) -> None:
+    for name, watch_ms in (("a", 1), ("b", 1), ("c", 2)):
+        pd.DataFrame(
+            {"user_id": ["u", "w"], "video_id": "v", "time_ms": 5, "duration_ms": 9, "watch_ms": watch_ms}
+        ).to_csv(tmp_path / f"{name}.csv", index=False)
+    a, b, c = (partition_log(tmp_path / f"{n}.csv", tmp_path / n, partitions=3, threads=1).fingerprint() for n in "abc")
+    assert a == b != c

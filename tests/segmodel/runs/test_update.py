@@ -99,7 +99,9 @@ def test_it_learns_the_new_views_and_as_many_old_ones(world: Path, monkeypatch: 
     lessons: list[int] = []
     plain = hazard_model.Lesson.tune_member
     monkeypatch.setattr(
-        hazard_model.Lesson, "tune_member", lambda self, *a: (lessons.append(len(self.train)), plain(self, *a))[1]
+        hazard_model.Lesson,
+        "tune_member",
+        lambda self, *a: (lessons.append(sum(map(len, self.train))), plain(self, *a))[1],
     )
     asked: list[Rows] = []
     old_update = hazard_model.HazardModel.update

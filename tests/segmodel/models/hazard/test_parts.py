@@ -12,7 +12,7 @@ from segfeat.interactions import Interactions
 from segmodel.data.dataset import make_dataset
 from segmodel.data.parts import TRAIN, SplitLog
 from segmodel.data.splits import temporal_split
-from segmodel.models.base import FitRun, InMemoryOnly
+from segmodel.models.base import FitRun
 from segmodel.models.gbdt.model import GbdtHazard
 from segmodel.models.hazard import quantiles, statistics
 from segmodel.models.hazard.config import HazardConfig
@@ -138,7 +138,8 @@ def test_effects_are_learned_from_the_first_parts_alone(
 
 
 def test_what_only_learns_in_memory_says_so(world: TraitWorld) -> None:
-    with pytest.raises(InMemoryOnly, match="GbdtHazard learns from a log in memory"):
+    assert not GbdtHazard.learns_in_parts
+    with pytest.raises(NotImplementedError, match="GbdtHazard learns from a log in memory"):
         GbdtHazard(GbdtHazard.Config()).fit_parts(in_parts(world), FitRun())
 
 
