@@ -105,6 +105,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segmodel.api": (*STORE, "segmodel.model", "segmodel.evaluation", "segmodel.models", "segmodel.runs"),
     "segmodel": ("segmodel.model", "segmodel.api"),
     "segfeat_cli": ("segfeat", "segmodel"),
+    "segmodel.__main__": ("segfeat_cli",),
 }  # fmt: skip
 """Room -> the rooms whose modules its own may import. A room is a folder, or a module that stands alone."""
 

@@ -81,7 +81,9 @@ def train(
     segmodel train feats.h5
     segmodel train feats.h5 --interactions log.csv --model paper --set d=32 --out runs/small
     segmodel train --resume runs/paper-1
+    torchrun --nproc-per-node 4 -m segmodel train feats.h5
     """
+    from segmodel.models.world import joined_world
     from segmodel.runs.train import prepare, reopen, resume
     from segmodel.runs.train import train as fit
 
@@ -89,29 +91,39 @@ def train(
         given = store or interactions or units or context or modalities or config or settings or out
         if given or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes everything from the run; give no other option with it")
-        job = reopen(resume_run)
-        run = resume(resume_run, device=device, report=EpochLine(job, printer), training=job, log_to=log_to)
-    else:
-        if store is None:
-            raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
-        job = prepare(_config(store, interactions, units, context, modalities, config, settings, options))
-        facts = job.data.facts
-        counts = facts.views
-        printer.text(f"log: {facts.check}")
-        if facts.check.warning:
-            printer.warn(f"warning: {facts.check.warning}")
-        printer.text(f"{facts.text}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
-        for reason, n in facts.dropped.items():
-            printer.text(f"  {n:,} rows left out: {reason}")
-        if facts.capped:
-            printer.text(f"  {facts.capped:,} exits capped where log and video file disagree on the length")
-        if job.config.split == "random":
-            printer.warn(
-                "warning: the random split leaks the future into training; use it only to compare with the paper"
-            )
-        run = fit(job, out, device=device, report=EpochLine(job, printer), log_to=log_to)
+    elif store is None:
+        raise click.UsageError("give the feature store, as in: segmodel train feats.h5")
+    with joined_world(device) as (world, own_device):
+        printer.quiet |= not world.leads
+        printer.as_json &= world.leads
+        if resume_run is not None:
+            job = reopen(resume_run)
+            report = EpochLine(job, printer)
+            run = resume(resume_run, device=own_device, report=report, training=job, log_to=log_to, world=world)
+        else:
+            assert store is not None
+            job = prepare(_config(store, interactions, units, context, modalities, config, settings, options))
+            if world.leads:
+                _describe(job, printer)
+            run = fit(job, out, device=own_device, report=EpochLine(job, printer), log_to=log_to, world=world)
     printer.result(run=run.folder, model=run.config.model, **run.data)
     printer.text(f"run: {run.folder}   next: segmodel evaluate, segmodel predict-skip")
+
+
+def _describe(job: Training, printer: Printer) -> None:
+    """What is learned from, and what may be wrong with it."""
+    facts = job.data.facts
+    counts = facts.views
+    printer.text(f"log: {facts.check}")
+    if facts.check.warning:
+        printer.warn(f"warning: {facts.check.warning}")
+    printer.text(f"{facts.text}: {counts['train']:,} train, {counts['valid']:,} validate, {counts['test']:,} test")
+    for reason, n in facts.dropped.items():
+        printer.text(f"  {n:,} rows left out: {reason}")
+    if facts.capped:
+        printer.text(f"  {facts.capped:,} exits capped where log and video file disagree on the length")
+    if job.config.split == "random":
+        printer.warn("warning: the random split leaks the future into training; use it only to compare with the paper")
 
 
 def _config(

@@ -15,6 +15,7 @@ from segmodel.data.dataset import Dataset
 from segmodel.data.parts import SplitLog
 from segmodel.data.splits import Split
 from segmodel.data.views import Rows, Views
+from segmodel.models.world import ALONE, World
 from segmodel.prediction import SkipPrediction
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -39,6 +40,8 @@ class FitRun:
         Where networks leave a checkpoint after each epoch and pick it up again.
     report : callable
         Receives one flat record per epoch.
+    world : World
+        The processes that train together.
     """
 
     seed: int = 0
@@ -46,6 +49,7 @@ class FitRun:
     epochs: int | None = None
     folder: Path | None = None
     report: Callable[[Mapping[str, Any]], None] = _silent
+    world: World = ALONE
 
 
 class Unadaptable(ValueError):
@@ -61,6 +65,8 @@ class SegmentModel(ABC):
     Config: ClassVar[type]
     learns_in_parts: ClassVar[bool] = False
     """Whether :meth:`fit_parts` takes a log of several parts, of which one is in memory at a time."""
+    trains_together: ClassVar[bool] = False
+    """Whether several processes can share a training."""
 
     def __init__(self, config: Any) -> None:
         self.config = config

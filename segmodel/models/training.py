@@ -73,7 +73,8 @@ def train_network(
     """Train ``network`` in place and leave the weights of its best epoch in it.
 
     Every epoch draws its order and dropout from (seed, epoch) alone, so that a run resumed from ``run.folder`` ends
-    with the weights of an uninterrupted one.
+    with the weights of an uninterrupted one. Where several processes train together, losses must be weighted by their
+    share of a batch: gradients are added up.
 
     Parameters
     ----------
@@ -113,7 +114,8 @@ def train_network(
         if schedule.early_stopping and updates - best["updates"] >= schedule.patience_updates:
             break
         began = time.perf_counter()
-        torch.manual_seed(run.seed * 100_003 + epoch)
+        # Each process drops other units of its rows.
+        torch.manual_seed(run.seed * 100_003 + epoch + run.world.rank * 1_000_000_007)
         network.train()
         losses = []
         for step, batch in enumerate(batches(np.random.default_rng([run.seed, epoch]))):
@@ -125,11 +127,12 @@ def train_network(
                 value = loss(batch.to(run.device))
             optimizer.zero_grad(set_to_none=True)
             value.backward()
+            run.world.add_gradients(network)
             nn.utils.clip_grad_norm_(network.parameters(), schedule.clip_norm)
             optimizer.step()
             losses.append(value.detach())
         updates += len(losses)
-        mean_loss = float(torch.stack(losses).mean())
+        (mean_loss,) = run.world.total(float(torch.stack(losses).mean()))
         if not np.isfinite(mean_loss):
             raise ValueError(
                 f"the training loss of epoch {epoch} is {mean_loss}; lower learning_rate, or check the features"
@@ -138,7 +141,7 @@ def train_network(
         score = validate()
         if score > best["score"] or not schedule.early_stopping:
             best = {"score": score, "epoch": epoch, "updates": updates, "weights": _weights(network)}
-        if checkpoint:
+        if checkpoint and run.world.leads:
             _save(
                 checkpoint,
                 {

@@ -15,6 +15,7 @@ from segmodel.data.parts import TRAIN, VALID
 from segmodel.models import DEFAULT, make_model
 from segmodel.models.base import FitRun, SegmentModel
 from segmodel.models.training import CHECKPOINT
+from segmodel.models.world import ALONE, ProcessLost, World
 from segmodel.runs.config import RunConfig
 from segmodel.runs.data import RunData, open_data
 from segmodel.runs.loggers import logging_to
@@ -93,6 +94,7 @@ def train(
     report: Report | None = None,
     latest: bool = True,
     log_to: Sequence[str] = (),
+    world: World = ALONE,
 ) -> Run:
     """Fit a model and write its run directory.
 
@@ -109,18 +111,26 @@ def train(
         Let ``runs/latest`` point at the run when it has ended well.
     log_to : sequence of str
         Names of :data:`segmodel.runs.loggers.LOGGERS`.
+    world : World
+        The processes that train together; the leading one writes.
 
     Raises
     ------
     ValueError
-        If ``out`` exists.
+        If ``out`` exists, or the model trains in one process alone.
     """
-    folder = Path(out) if out else next_folder(job.config.model)
-    if folder.exists():
+    folder = Path(world.told(str(out if out else next_folder(job.config.model))))
+    there = folder.exists()
+    world.told("all have looked")
+    if there:
         raise ValueError(f"{folder} exists; choose another --out, or go on with --resume {folder}")
-    folder.mkdir(parents=True)
-    write_facts(folder, job.config, job.data.summary)
-    return _fit(job, folder, device, report, latest, log_to)
+    if world.size > 1 and not job.model.trains_together:
+        raise ValueError(f"model {job.config.model} trains in one process; start it without torchrun")
+    if world.leads:
+        folder.mkdir(parents=True)
+        write_facts(folder, job.config, job.data.summary)
+    world.told("the folder is there")
+    return _fit(job, folder, device, report, latest, log_to, world)
 
 
 def resume(
@@ -130,6 +140,7 @@ def resume(
     report: Report | None = None,
     training: Training | None = None,
     log_to: Sequence[str] = (),
+    world: World = ALONE,
 ) -> Run:
     """Go on with an interrupted training; it ends with the weights of an uninterrupted one.
 
@@ -139,7 +150,7 @@ def resume(
         If the folder is no run, has ended already, or its store or log has changed since.
     """
     folder = Path(folder)
-    return _fit(training or reopen(folder), folder, device, report, True, log_to)
+    return _fit(training or reopen(folder), folder, device, report, True, log_to, world)
 
 
 def reopen(folder: str | Path) -> Training:
@@ -157,25 +168,41 @@ def reopen(folder: str | Path) -> Training:
     return job
 
 
-def _fit(job: Training, folder: Path, device: str, report: Report | None, latest: bool, log_to: Sequence[str]) -> Run:
+def _fit(
+    job: Training,
+    folder: Path,
+    device: str,
+    report: Report | None,
+    latest: bool,
+    log_to: Sequence[str],
+    world: World,
+) -> Run:
     try:
-        with logging_to(log_to, folder, asdict(job.config)) as log:
-            return _fitted(job, folder, device, report, latest, log)
+        with logging_to(log_to if world.leads else (), folder, asdict(job.config)) as log:
+            return _fitted(job, folder, device, report, latest, log, world)
     except KeyboardInterrupt as error:
         raise TrainingInterrupted(folder) from error
-    except Exception:
+    except Exception as error:
         # Without a checkpoint there is nothing to go on with.
-        if not any(folder.rglob(CHECKPOINT)):
+        begun = any(folder.rglob(CHECKPOINT))
+        if not begun:
             shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, ProcessLost):
+            cure = f"go on with --resume {folder} under torchrun" if begun else "no epoch had ended; start it again"
+            raise ProcessLost(f"{error}; {cure}") from error
         raise
 
 
-def _fitted(job: Training, folder: Path, device: str, report: Report | None, latest: bool, log: Report) -> Run:
+def _fitted(
+    job: Training, folder: Path, device: str, report: Report | None, latest: bool, log: Report, world: World
+) -> Run:
     metrics = folder / "metrics.jsonl"
     # The checkpoint is newer than the last line or as old; a record written twice would show the epoch twice.
     seen = {record["epoch"] for record in read_records(metrics)}
 
     def record(line: Mapping[str, Any]) -> None:
+        if not world.leads:
+            return
         if line["epoch"] not in seen:
             with metrics.open("a") as file:
                 file.write(json.dumps(dict(line)) + "\n")
@@ -185,12 +212,14 @@ def _fitted(job: Training, folder: Path, device: str, report: Report | None, lat
 
     job.data.fit(
         job.model,
-        FitRun(seed=job.config.seed, device=device, epochs=job.config.epochs, folder=folder, report=record),
+        FitRun(job.config.seed, device, job.config.epochs, folder, record, world),
     )
-    save_model(job.model, folder)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    if latest:
-        point_latest(folder)
+    if world.leads:
+        save_model(job.model, folder)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        if latest:
+            point_latest(folder)
+    world.told("the model is there")
     return load_run(folder)
 
 

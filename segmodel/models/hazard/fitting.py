@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
 from segmodel.models.hazard.statistics import Statistics, Tables, rows_seen
 from segmodel.models.losses import hazard_loss
 from segmodel.models.training import Schedule, train_network
+from segmodel.models.world import World
 from segmodel.prediction import from_hazard
 
 TUNE_EPOCHS, TUNE_RATE = 2, 0.25
@@ -73,7 +74,7 @@ class Lesson:
             folder.mkdir(exist_ok=True)
 
         def loss(batch: HazardBatch) -> Tensor:
-            return hazard_loss(network(batch).float(), batch.segments, batch.exit)
+            return hazard_loss(network(batch).float(), batch.segments, batch.exit) * batch.share
 
         def report(record: Mapping[str, Any]) -> None:
             # One counter over the epochs of all members.
@@ -91,9 +92,9 @@ class Lesson:
         )
         train_network(
             network,
-            self._epoch,
+            partial(self._epoch, run.world),
             loss,
-            lambda: -self._valid_nll(network),
+            lambda: -self._valid_nll(network, run.world),
             schedule,
             replace(run, seed=_seed(run, member), folder=folder, report=report),
             metric="valid_log_likelihood",
@@ -104,11 +105,12 @@ class Lesson:
         """Batches of an epoch."""
         return sum(-(-len(part) // self.batches.config.batch_views) for part in self.train)
 
-    def _epoch(self, generator: np.random.Generator) -> Iterator[HazardBatch]:
+    def _epoch(self, world: World, generator: np.random.Generator) -> Iterator[HazardBatch]:
         for part in self.train.shuffled(generator):
-            yield from self._batches(part, generator)
+            yield from self._batches(part, world, generator)
 
-    def _batches(self, train: Dataset, generator: np.random.Generator) -> Iterator[HazardBatch]:
+    def _batches(self, train: Dataset, world: World, generator: np.random.Generator) -> Iterator[HazardBatch]:
+        """Of each batch the rows of this process; all draw the same random numbers."""
         c = self.batches.config
         inputs_of = self.statistics.deployed_inputs(
             train,
@@ -122,13 +124,18 @@ class Lesson:
         order = generator.permutation(len(train))
         for start in range(0, len(order), c.batch_views):
             part = train.take(order[start : start + c.batch_views])
-            yield self.batches.make(part, inputs_of(part), np.arange(len(part)), generator)
+            batch = self.batches.make(part, inputs_of(part), world.rows(len(part)), generator)
+            yield replace(batch, share=world.share(len(part)))
 
-    def _valid_nll(self, network: HazardNetwork) -> float:
-        nll, views = self.valid.summed(lambda valid: self._valid_sums(network, valid))
-        return nll / views
+    def _valid_nll(self, network: HazardNetwork, world: World) -> float:
+        nll, views = self.valid.summed(lambda valid: self._valid_sums(network, valid, world))
+        total, count = world.total(nll, views)
+        return total / count
 
-    def _valid_sums(self, network: HazardNetwork, valid: Dataset) -> tuple[float, int]:
+    def _valid_sums(self, network: HazardNetwork, valid: Dataset, world: World) -> tuple[float, int]:
+        """Summed over the users of this process, and how many views they have."""
+        if world.size > 1:
+            valid = valid.take(np.flatnonzero(valid.views.user % world.size == world.rank))
         nll = np.empty(len(valid))
         for rows, part in by_users(valid, PART_VIEWS):
             hazard = mean_hazard([network], self.batches, part, self.statistics.inputs(part, self.tables))

@@ -40,7 +40,7 @@ class HazardModel(SegmentModel):
     """
 
     Config = HazardConfig
-    learns_in_parts = True
+    learns_in_parts = trains_together = True
     config: HazardConfig
 
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:

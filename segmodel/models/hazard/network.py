@@ -56,6 +56,8 @@ class HazardBatch:
     content : Content or None
     surprise, weight : float32 (B or 1, H')
         left - h and h (1 - h) of each viewed segment; zero on padding.
+    share : float
+        How much of the whole batch these views are, of which other processes may have the rest.
     projected : bool
         Whether the features in ``content`` are the network's own :meth:`ContentTaste.units` (R, heads, ·) already.
     """
@@ -74,6 +76,7 @@ class HazardBatch:
     surprise: Tensor
     weight: Tensor
     projected: bool = False
+    share: float = 1.0
 
     def to(self, device: str | torch.device) -> HazardBatch:
         """The same batch on a device."""
