@@ -35,7 +35,12 @@ class _SplitCommand(click.Command):
 
 @click.command(cls=_SplitCommand)
 @click.argument("store", type=FILE, required=False)
-@click.option("--interactions", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
+@click.option(
+    "--interactions",
+    type=FILE,
+    multiple=True,
+    help="Watch log, or a folder of partitions of one; default: the one in the store.",
+)
 @click.option(
     "--context", multiple=True, metavar="NAME", help="Column of --interactions to keep as categories of the views."
 )
