@@ -39,7 +39,7 @@ class _SplitCommand(click.Command):
     "--interactions",
     type=FILE,
     multiple=True,
-    help="Watch log, or a folder of partitions of one; default: the one in the store.",
+    help="Watch log, or the folder of its partitions; default: that of the store.",
 )
 @click.option(
     "--context", multiple=True, metavar="NAME", help="Column of --interactions to keep as categories of the views."
