@@ -143,6 +143,9 @@ def joined_world(device: str) -> Iterator[tuple[World, str]]:
     before = signal.signal(signal.SIGTERM, lambda number, frame: _lose())
     try:
         yield World(dist.get_rank(), size), device
+        # Nobody leaves while another still reads.
+        with _all_here():
+            dist.barrier()
     finally:
         signal.signal(signal.SIGTERM, before)
         dist.destroy_process_group()

@@ -112,6 +112,7 @@ def test_evaluate_measures_all_test_views(run: Path, cli: Cli, place: Path) -> N
     assert len(pd.read_csv(place / "views.csv")) == 120 * len(models)
 
 
+@pytest.mark.slow
 def test_references_learn_the_same_from_parts(run: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def figures() -> dict[str, float]:
         answer = cli("segmodel", "evaluate", "--run", run, "--json")
@@ -188,6 +189,7 @@ def test_units_are_refused(place: Path, cli: Cli, run: Path) -> None:
     assert "in milliseconds and has no context columns" in answer.err
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on(run: Path, cli: Cli, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from segfeat_cli.segmodel.train import EpochLine
 

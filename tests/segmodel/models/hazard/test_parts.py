@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from segfeat.interactions import Interactions
+from segfeat.log_file import log_of_frame
 from segmodel.data.dataset import make_dataset
 from segmodel.data.parts import TRAIN, SplitLog
 from segmodel.data.splits import temporal_split
@@ -33,7 +34,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> TraitWorld:
 def by_part(log: Interactions) -> Interactions:
     """The rows of a log as its parts have them, and ids in the order in which they come."""
     rows = np.lexsort((np.arange(len(log)), log.user % PARTS))
-    return Interactions.from_frame(_frame(log).iloc[rows], context=tuple(log.context))
+    return log_of_frame(_frame(log).iloc[rows], context=tuple(log.context))
 
 
 def _frame(log: Interactions):  # pandas is imported where it is needed
