@@ -54,7 +54,7 @@ def built_in_slices(held: HeldOut) -> list[Slice]:
     seen = np.array([count.get(str(u), 0) for u in views.user_ids.tolist()])[views.user]
     warm = seen[seen > 0]
     if len(warm):
-        low, high = np.quantile(warm, [1 / 3, 2 / 3])
+        low, high = np.floor(np.quantile(warm, [1 / 3, 2 / 3]))  # counts are whole
         place = np.digitize(seen, [low, high], right=True)
         found += [Slice("views of the user", f"{t} (≤ {b:g})" if b else t, (place == i) & (seen > 0))
                   for i, (t, b) in enumerate(zip(_TERTILES, (low, high, 0), strict=True))]  # fmt: skip
