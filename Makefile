@@ -26,10 +26,11 @@ $(VENV)/.installed-all: $(VENV)/.installed
 demo: $(VENV)/.installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/demo.py
 
-# The first tutorial leaves its report where the site shows it.
+# The first tutorial leaves its report where the site shows it. All of them are run anew: outputs that were kept from an
+# earlier run would be those of an earlier release.
 docs: $(VENV)/.installed
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[serve,dev,docs]"
-	rm -rf build/site build/tutorial && mkdir -p build/tutorial
+	rm -rf build/site build/tutorial .cache/mkdocs-jupyter && mkdir -p build/tutorial
 	SEGFEAT_TUTORIAL="$(abspath build/tutorial)" OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --quiet
 	cp build/tutorial/report.html build/site/demo-report.html
 
