@@ -65,7 +65,7 @@ def write_tables(frames: Iterable[pd.DataFrame], path: str | Path) -> None:
                 writer.write_table(table)
             return
         opened = gzip.open if kind == ".csv.gz" else open
-        file = files.enter_context(opened(temporary, "wt"))
+        file = files.enter_context(opened(temporary, "wt", encoding="utf-8", newline=""))
         for k, frame in enumerate(frames):
             if kind == ".json":
                 text = frame.to_json(orient="records", double_precision=9)[1:-1]
@@ -86,14 +86,4 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
     ValueError
         For an unknown suffix.
     """
-    kind = table_format(path)
-    if kind == STDOUT:
-        frame.to_csv(sys.stdout, index=False, float_format="%.9g")
-        return
-    with whole_file(path) as temporary:
-        if kind == ".parquet":
-            frame.to_parquet(temporary, index=False)
-        elif kind in (".json", ".jsonl"):
-            frame.to_json(temporary, orient="records", lines=kind == ".jsonl", double_precision=9)
-        else:
-            frame.to_csv(temporary, index=False, float_format="%.9g", compression="gzip" if kind == ".csv.gz" else None)
+    write_tables([frame], path)

@@ -106,6 +106,7 @@ class DurationUserPosition(DurationPosition):
         super().fit_parts(log, run)
         # Everything else is a user's own, and users are whole in their part.
         prior = self.config.skip_prior_views
+        # Code 0 is as a user without views, to the last bit.
         users, skips, offsets = list[str](), [prior * self.skip[None] / prior], [np.zeros(1)]
         for part in log.parts(TRAIN):
             found, skip, offset = self._of_users(part.views)

@@ -81,9 +81,7 @@ class HeldOut:
 
     def baseline(self, name: str, seed: int = 0) -> Evaluation:
         """Fit a model of the registry with its default settings on the run's training views, and evaluate it."""
-        model = make_model(name, {"max_segments": self.run_data.config.max_segments})
-        self.run_data.fit(model, FitRun(seed=seed))
-        return self.evaluate(model)
+        return self.evaluate(_fitted(name, self.run_data, seed))
 
 
 def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
@@ -216,7 +214,7 @@ def measure_run(predictor: Predictor, log: Interactions | None = None, baselines
     adapted = _adapted(run, held) if foreign else None
     held = replace(held, foreign=foreign, adapted=adapted is not None)
     prediction = (adapted or run.model).predict(held.data)
-    title = f"run {run.name}" if run.name in names else run.name
+    title = _title(run, names)
     found = {title: held.judge(prediction)}
     found.update({name: held.baseline(name, run.config.seed) for name in names})
     return Measurement(title, found, predictor.data.config, held, prediction)
@@ -234,10 +232,8 @@ def measure_parts(predictor: Predictor, baselines: Sequence[str] = ()) -> Measur
     if data.fingerprint != run.data["log_fingerprint"]:
         raise ValueError(f"{data.config.interactions[0]} has changed since run {run.name} was trained on it")
     names = baseline_names(",".join(baselines) or "none")
-    models = {f"run {run.name}" if run.name in names else run.name: run.model}
-    for name in names:
-        models[name] = make_model(name, {"max_segments": data.config.max_segments})
-        data.fit(models[name], FitRun(seed=run.config.seed))
+    title = _title(run, names)
+    models = {title: run.model, **{name: _fitted(name, data, run.config.seed) for name in names}}
     videos = dict[str, None]()
     for part in data.parts.parts(TRAIN):
         videos.update(dict.fromkeys(Vocabulary.of(part.views.video_ids, part.views.video).ids))
@@ -251,9 +247,21 @@ def measure_parts(predictor: Predictor, baselines: Sequence[str] = ()) -> Measur
         for name, model in models.items():
             metrics = view_metrics(model.predict(test), test.views, data.config.max_segments)
             found[name].append(Evaluation(test.views, metrics, masks))
-    if not found[next(iter(models))]:
+    if not found[title]:
         raise ValueError("no view to evaluate on: no user has enough of them")
-    return Measured(next(iter(models)), {name: joined_evaluations(e) for name, e in found.items()}, data.config)
+    return Measured(title, {name: joined_evaluations(e) for name, e in found.items()}, data.config)
+
+
+def _title(run: Run, baselines: Sequence[str]) -> str:
+    """What a run is called beside baselines, one of which may have its name."""
+    return f"run {run.name}" if run.name in baselines else run.name
+
+
+def _fitted(name: str, data: RunData, seed: int) -> SegmentModel:
+    """A model of the registry with its default settings, fitted on the run's training views."""
+    model = make_model(name, {"max_segments": data.config.max_segments})
+    data.fit(model, FitRun(seed=seed))
+    return model
 
 
 def _adapted(run: Run, held: HeldOut) -> SegmentModel | None:
