@@ -15,7 +15,7 @@ from segfeat.store.reader import FeatureStore
 from segmodel.data.views import MAX_SEGMENTS, Rows, Views, make_views
 
 HISTORY_VIEWS = 20
-"""A history is a user's last 20 views ..."""
+"""A history that is read view by view is a user's last 20 views ..."""
 
 HISTORY_SEGMENTS = 100
 """... and of the segments viewed in them the newest 100."""
@@ -70,7 +70,9 @@ class Dataset:
         rows = self.history[:, 1:] - np.arange(HISTORY_VIEWS, 0, -1)[None, :]
         return np.where(rows >= self.history[:, :1], rows, -1)
 
-    def history_segments(self, rows: npt.NDArray[Any]) -> tuple[Rows, Rows]:
+    def history_segments(
+        self, rows: npt.NDArray[Any], most: int = HISTORY_SEGMENTS, views: int | None = HISTORY_VIEWS
+    ) -> tuple[Rows, Rows]:
         """The newest viewed segments of the given views' histories.
 
         Viewed segments of a history view are 0 .. exit, or all N where it was completed.
@@ -78,34 +80,30 @@ class Dataset:
         Parameters
         ----------
         rows : int (B,)
+        most : int
+            H', how many segments at most.
+        views : int, optional
+            In how many of the last views; None: in the whole history.
 
         Returns
         -------
-        past_row : int64 (B, HISTORY_SEGMENTS)
+        past_row : int64 (B, H')
             The history view each segment belongs to; right-aligned, oldest first, -1 where there are fewer.
-        segment : int64 (B, HISTORY_SEGMENTS)
+        segment : int64 (B, H')
             Index of the segment in its video; 0 on padding.
         """
-        if not len(self.past):
-            shape = (len(rows), HISTORY_SEGMENTS)
-            return np.full(shape, -1, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        last = self.last_views[rows]
-        there = last >= 0
-        viewed = np.where(there, np.minimum(self.past.exit[last] + 1, self.past.segments[last]), 0).astype(np.int64)
-        owner = np.repeat(np.arange(last.size), viewed.ravel())
-        total = viewed.sum(axis=1)
-        start = np.concatenate([[0], np.cumsum(viewed.ravel())])[:-1]
-        segment = np.arange(len(owner)) - start[owner]
-        batch = owner // last.shape[1]
-        # Distance from the newest segment of the same history decides the column.
-        row_end = np.cumsum(total)
-        column = HISTORY_SEGMENTS - (row_end[batch] - np.arange(len(owner)))
-        keep = column >= 0
-        past_row = np.full((len(rows), HISTORY_SEGMENTS), -1, dtype=np.int64)
-        index = np.zeros_like(past_row)
-        past_row[batch[keep], column[keep]] = last.ravel()[owner[keep]]
-        index[batch[keep], column[keep]] = segment[keep]
-        return past_row, index
+        first, end = self.history[rows].T
+        if views is not None:
+            first = np.maximum(first, end - views)
+        # Viewed segments of the whole past stand in one line; of each history we want the last of a stretch.
+        before = self.past.viewed_before
+        place = before[end][:, None] - np.arange(most, 0, -1)[None, :]
+        there = place >= before[first][:, None]
+        past_row = np.full(place.shape, -1, dtype=np.int64)
+        past_row[there] = np.searchsorted(before, place[there], side="right") - 1
+        segment = np.zeros_like(past_row)
+        segment[there] = place[there] - before[past_row[there]]
+        return past_row, segment
 
 
 def of_past(values: npt.NDArray[Any], rows: Rows) -> npt.NDArray[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -150,6 +151,11 @@ class Views:
     def replayed(self) -> npt.NDArray[np.bool_]:
         """(V,) whether it was watched longer than the video lasts."""
         return self.watch_ms > self.duration_ms
+
+    @cached_property
+    def viewed_before(self) -> Rows:
+        """(V + 1,) segments viewed in all earlier rows: those of a view are 0 .. exit, or all N where it completed."""
+        return np.concatenate([[0], np.cumsum(np.minimum(self.exit + 1, self.segments), dtype=np.int64)])
 
     def spans(self) -> Spans:
         """The segments of all views."""

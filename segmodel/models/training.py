@@ -37,7 +37,7 @@ class Schedule:
     With ``early_stopping``, the first epoch that ends ``patience_updates`` or more updates after the best one is the
     last, and the best epoch's weights are kept; without it all epochs run and the last weights are kept. It counts
     updates because an epoch of a small log, or of large batches, is few of them. With ``steps_per_epoch`` the learning
-    rate warms up over the first tenth and falls along a cosine to zero.
+    rate warms up over the first tenth and falls along a cosine to zero. A parameter's attribute ``pace`` multiplies it.
     """
 
     epochs: int = 100
@@ -96,7 +96,7 @@ def train_network(
     ValueError
         If the loss stops being finite, or the checkpoint is an earlier release's.
     """
-    optimizer = torch.optim.AdamW(_groups(network, schedule.weight_decay), schedule.learning_rate)
+    optimizer = torch.optim.AdamW(_groups(network, schedule))
     epochs = run.epochs or schedule.epochs
     # Half precision only on hardware that has it; float32 keeps CPU runs exact.
     autocast = torch.autocast("cuda", torch.bfloat16, enabled=run.device.startswith("cuda"))
@@ -121,8 +121,9 @@ def train_network(
         for step, batch in enumerate(batches(np.random.default_rng([run.seed, epoch]))):
             if schedule.steps_per_epoch:
                 done = (epoch + (step + 1) / schedule.steps_per_epoch) / epochs
+                rate = schedule.learning_rate * min(1.0, done / 0.1) * 0.5 * (1 + math.cos(math.pi * done))
                 for group in optimizer.param_groups:
-                    group["lr"] = schedule.learning_rate * min(1.0, done / 0.1) * 0.5 * (1 + math.cos(math.pi * done))
+                    group["lr"] = rate * group["pace"]
             with autocast:
                 value = loss(batch.to(run.device))
             optimizer.zero_grad(set_to_none=True)
@@ -165,12 +166,16 @@ def train_network(
     network.eval()
 
 
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay for matrices only: shrinking biases and norms towards zero has no meaning."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+def _groups(network: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
+    """By pace; decay for matrices only: shrinking biases and norms towards zero has no meaning."""
+    by_kind: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for p in network.parameters():
+        if p.requires_grad:
+            decay = schedule.weight_decay if p.dim() > 1 else 0.0
+            by_kind.setdefault((getattr(p, "pace", 1.0), decay), []).append(p)
+    rate = schedule.learning_rate
     return [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": ps, "lr": rate * pace, "weight_decay": decay, "pace": pace} for (pace, decay), ps in by_kind.items()
     ]
 
 

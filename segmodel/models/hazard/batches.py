@@ -19,6 +19,7 @@ from segmodel.models.hazard.features import Scaler, segment_features
 from segmodel.models.hazard.network import HazardBatch
 from segmodel.models.hazard.rates import spread
 from segmodel.models.hazard.statistics import Inputs
+from segmodel.models.hazard.taste import EVIDENCE
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +54,9 @@ class Batches:
         mask = np.arange(width)[None, :] < segments[:, None]
         token, age, there = self.history(data, inputs, rows)
         content = None
-        surprise = weight = np.zeros((len(rows), 0), np.float32)
+        evidence = np.zeros((len(rows), 0, EVIDENCE), np.float32)
         if self.dims:
-            past_row, viewed, surprise, weight = self.evidence(data, inputs, rows)
+            past_row, viewed, evidence = self.evidence(data, inputs, rows)
             read = partial(states.read, data.store) if states and data.store is not None else None
             content = gather_content(data, rows, mask, past_row, viewed, tuple(self.dims), read)
             if generator is not None:
@@ -77,8 +78,7 @@ class Batches:
             segments=torch.from_numpy(segments),
             exit=torch.from_numpy(data.views.exit[rows].astype(np.int64)),
             content=content,
-            surprise=torch.from_numpy(surprise),
-            weight=torch.from_numpy(weight),
+            evidence=torch.from_numpy(evidence),
         )
 
     def user(self, inputs: Inputs, rows: Rows) -> Float32:
@@ -97,11 +97,11 @@ class Batches:
         token = self.scalers[2](of_past(inputs.past.token, last)) * there[..., None]
         return token.astype(np.float32), age.astype(np.float32), there
 
-    def evidence(self, data: Dataset, inputs: Inputs, rows: Rows) -> tuple[Rows, Rows, Float32, Float32]:
-        """The newest segments viewed before the given views: as row of the past and index, and left - h, h (1 - h)."""
-        past_row, segment = data.history_segments(rows)
+    def evidence(self, data: Dataset, inputs: Inputs, rows: Rows) -> tuple[Rows, Rows, Float32]:
+        """The newest segments viewed before the given views (B, H'): as row of the past and index, and what each
+        says (B, H', 3): left - h, h (1 - h) and h."""
+        past_row, segment = data.history_segments(rows, self.config.taste_segments, self.config.taste_views)
         expected = inputs.past.hazard[past_row, segment] if len(data.past) else np.zeros(past_row.shape)
         left = of_past(data.past.exit, past_row) == segment
-        seen = past_row >= 0
-        surprise = ((left - expected) * seen).astype(np.float32)
-        return past_row, segment, surprise, (expected * (1 - expected) * seen).astype(np.float32)
+        said = np.stack([left - expected, expected * (1 - expected), expected], axis=2)
+        return past_row, segment, (said * (past_row >= 0)[..., None]).astype(np.float32)

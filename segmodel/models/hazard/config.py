@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from segmodel.data.batch import CONTENT
 from segmodel.data.views import MAX_SEGMENTS
@@ -25,7 +26,16 @@ class HazardConfig:
         "no user attributes": {"user_attributes": False},
         "no context": {"context_columns": False},
         "no modality dropout": {"modality_dropout": 0.0},
+        "tastes of the last views alone": {"taste_views": 20, "taste_segments": 100},
+        "one Newton step to a taste": {"taste_steps": 1},
+        "tastes without bounds": {"taste_bounded": False},
         "one network": {"members": 1},
+    }
+    before: ClassVar[Mapping[str, Any]] = {
+        "taste_views": 20,
+        "taste_segments": 100,
+        "taste_steps": 1,
+        "taste_bounded": False,
     }
 
     modalities: tuple[str, ...] = ("id", *CONTENT)
@@ -63,6 +73,14 @@ class HazardConfig:
     user_statistics: bool = True
     """Running statistics of the user's history."""
     user_filter: bool = True
+    taste_views: int | None = None
+    """Last views of a history that speak of tastes in content; None: all."""
+    taste_segments: int = 200
+    """Newest segments viewed in them that do."""
+    taste_steps: int = 3
+    """Newton steps towards the posterior mode of a taste."""
+    taste_bounded: bool = True
+    """Whether tastes level off, at log-odds that are learned: a Gaussian prior knows no most that people dislike."""
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.modalities if m not in ("id", *CONTENT)]

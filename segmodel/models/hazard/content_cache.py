@@ -11,7 +11,8 @@ from torch import Tensor
 
 from segfeat.store.reader import FeatureStore
 from segmodel.data.views import UNKNOWN, Rows
-from segmodel.models.hazard.network import ContentTaste, HazardNetwork
+from segmodel.models.hazard.network import HazardNetwork
+from segmodel.models.hazard.taste import ContentTaste
 
 CAPACITY = 100_000
 """Segments kept at a time (about 1.2 kB each with three networks and modalities); when full, all are forgotten."""

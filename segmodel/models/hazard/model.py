@@ -127,7 +127,8 @@ class HazardModel(SegmentModel):
 
     def _make_widths(self, view: int, user: int, token: int) -> Widths:
         c = self.config
-        return Widths(view, user, token, c.max_segments, width=c.width, rank=c.rank, dropout=c.dropout)
+        names = ("width", "rank", "dropout", "taste_steps", "taste_bounded")
+        return Widths(view, user, token, c.max_segments, **{name: getattr(c, name) for name in names})
 
     @one_thread()
     def predict(self, data: Dataset) -> SkipPrediction:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from segmodel.data.batch import Content
 from segmodel.models.hazard.features import SEGMENT_FEATURES
+from segmodel.models.hazard.taste import ContentTaste, fast
 
 AGE_FEATURES = 4
 
@@ -35,6 +36,8 @@ class Widths:
     taste_dim: int = 16
     dropout: float = 0.3
     input_dropout: float = 0.1
+    taste_steps: int = 3
+    taste_bounded: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +57,10 @@ class HazardBatch:
         Log-odds of the base hazard, with what categories add.
     segments, exit : int64 (B,)
     content : Content or None
-    surprise, weight : float32 (B or 1, H')
-        left - h and h (1 - h) of each viewed segment; zero on padding.
+    evidence : float32 (B or 1, H', 3)
+        left - h, h (1 - h) and h of each viewed segment; zero on padding.
     share : float
         How much of the whole batch these views are, of which other processes may have the rest.
-    projected : bool
-        Whether the features in ``content`` are the network's own :meth:`ContentTaste.units` (R, heads, ·) already.
     """
 
     view: Tensor
@@ -73,9 +74,7 @@ class HazardBatch:
     segments: Tensor
     exit: Tensor
     content: Content | None
-    surprise: Tensor
-    weight: Tensor
-    projected: bool = False
+    evidence: Tensor
     share: float = 1.0
 
     def to(self, device: str | torch.device) -> HazardBatch:
@@ -97,7 +96,7 @@ class HazardBatch:
         if self.content is None:
             return self
         features = {m: x[:, k] for m, x in self.content.features.items()}
-        return replace(self, content=replace(self.content, features=features), projected=True)
+        return replace(self, content=replace(self.content, features=features))
 
 
 class HistoryAttention(nn.Module):
@@ -123,47 +122,6 @@ class HistoryAttention(nn.Module):
         return (weights @ value).flatten(1)
 
 
-class ContentTaste(nn.Module):
-    """How the user has surprised on segments that look, sound or read like this one, for one modality.
-
-    Each head projects content to a unit vector and smooths past surprises with the kernel k = exp(b (cos - 1)):
-    taste = sum k (left - h) / (sum k h (1 - h) + l), a Newton step on the logit, shrunken where little is alike.
-    """
-
-    def __init__(self, dim: int, w: Widths) -> None:
-        super().__init__()
-        self.heads = w.taste_heads
-        self.scale = nn.LayerNorm(dim, elementwise_affine=False)
-        self.project = nn.Linear(dim, w.taste_heads * w.taste_dim)
-        self.sharpness = nn.Parameter(torch.full((w.taste_heads,), 3.0))
-        self.prior = nn.Parameter(torch.zeros(w.taste_heads))
-        self.trust = nn.Parameter(torch.zeros(()))
-        self.dropout = nn.Dropout(w.input_dropout)
-
-    def forward(self, rows: Tensor, valid: Tensor, batch: HazardBatch, content: Content) -> tuple[Tensor, Tensor]:
-        """Taste (B, S, heads), and how far to trust it (B, S, 1): 0 where the segment has no such content."""
-        unit = rows if batch.projected else self.units(rows)
-        target, history = (F.embedding(r, unit.flatten(1)) for r in (content.segment_row, content.history_row))
-        here, there = valid[content.segment_row], valid[content.history_row]
-        evidence = torch.stack([batch.surprise, batch.weight], dim=-1) * there[..., None]
-        # Where all views share a history, theirs is one long row of segments.
-        flat = target.reshape(len(history), -1, target.shape[-1])
-        pull = (self._kernel(flat, history) @ evidence[:, None]).transpose(1, 2).reshape(*here.shape, self.heads, 2)
-        surprise, weight = (pull * here[..., None, None]).unbind(dim=-1)
-        return surprise / (weight + F.softplus(self.prior) + 0.1), F.softplus(self.trust) * here[..., None]
-
-    def units(self, rows: Tensor) -> Tensor:
-        """Content (R, dim) as unit vectors (R, heads, ·)."""
-        return F.normalize(self.project(self.dropout(self.scale(rows))).unflatten(-1, (self.heads, -1)), dim=-1)
-
-    def _kernel(self, target: Tensor, history: Tensor) -> Tensor:
-        """exp(b (cos - 1)), (B, heads, ·, H), of vectors (B, ·, heads · dim) and (B, H, heads · dim)."""
-        target, history = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (target, history))
-        sharpness = F.softplus(self.sharpness)[:, None, None]
-        exponent = target @ (history * sharpness).transpose(-1, -2) - sharpness
-        return exponent.exp() if torch.is_grad_enabled() else exponent.exp_()
-
-
 class HazardNetwork(nn.Module):
     """logit h_s = base offset + state · segment + tastes.
 
@@ -180,8 +138,9 @@ class HazardNetwork(nn.Module):
         self.from_end = nn.Embedding(w.max_segments, w.position)
         for embedding in (self.from_start, self.from_end):
             nn.init.normal_(embedding.weight, std=0.1)
-        self.taste = nn.ModuleDict({m: ContentTaste(dim, w) for m, dim in dims.items()})
-        self.taste_weight = nn.Parameter(torch.full((w.taste_heads,), 0.5))
+        sizes = (w.taste_heads, w.taste_dim, w.input_dropout, w.taste_steps, w.taste_bounded)
+        self.taste = nn.ModuleDict({m: ContentTaste(dim, *sizes) for m, dim in dims.items()})
+        self.taste_weight = fast(torch.full((w.taste_heads,), 0.5))
         self.state = nn.Linear(d, w.rank)
         self.segment = nn.Linear(SEGMENT_FEATURES + 2 * w.position + w.taste_heads * bool(dims), w.rank)
         self.dropout, self.input_dropout = nn.Dropout(w.dropout), nn.Dropout(w.input_dropout)
@@ -205,7 +164,10 @@ class HazardNetwork(nn.Module):
     def _taste(self, batch: HazardBatch, content: Content) -> Tensor:
         """(B, S, heads): the mean over the modalities that a segment has, so that missing ones are normal."""
         tastes, trusts = zip(
-            *(module(content.features[m], content.valid[m], batch, content) for m, module in self.taste.items()),
+            *(
+                module(content.features[m], content.valid[m], batch.evidence, content)
+                for m, module in self.taste.items()
+            ),
             strict=True,
         )
         total = sum(t * trust for t, trust in zip(tastes, trusts, strict=True))

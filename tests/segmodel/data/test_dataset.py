@@ -139,3 +139,9 @@ def test_histories_agree_with_the_plain_definition(rows: list[tuple[int, int, in
         there = past_row[i] >= 0
         assert list(zip(past_row[i][there], segment[i][there], strict=True)) == seen
         assert not there[: HISTORY_SEGMENTS - len(seen)].any()
+    # As many as asked for, of the whole history.
+    all_rows, all_segments = data.history_segments(np.arange(n), 30, views=None)
+    for i in range(n):
+        seen = [(j, s) for j in range(*data.history[i]) for s in range(min(v.exit[j] + 1, v.segments[j]))]
+        there = all_rows[i] >= 0
+        assert list(zip(all_rows[i][there], all_segments[i][there], strict=True)) == seen[-30:]

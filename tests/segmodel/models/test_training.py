@@ -48,3 +48,28 @@ def test_a_slow_learner_is_waited_for() -> None:
     scores = [0.1 + 0.01 * (epoch // 10) for epoch in range(56)]
     assert _epochs(2, 25, scores) > 56
     assert _epochs(2, 25, scores, most=30) == 30
+
+
+@pytest.mark.parametrize("steps_per_epoch", [None, 4])
+def test_a_parameter_moves_at_its_own_pace(steps_per_epoch: int | None) -> None:
+    """Adam's steps are as long as the learning rate, whatever the gradient."""
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.slow, self.quick = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+            self.quick.pace = 5.0  # type: ignore[attr-defined]
+
+    network = Two()
+    schedule = Schedule(epochs=1, learning_rate=1e-3, early_stopping=False, steps_per_epoch=steps_per_epoch)
+    train_network(
+        network,
+        lambda generator: [_Batch()] * 4,
+        lambda batch: network.slow.sum() + network.quick.sum(),
+        lambda: 0.0,
+        schedule,
+        FitRun(),
+    )
+    moved = [float((1 - p.detach()).mean()) for p in (network.slow, network.quick)]
+    assert moved[0] > 1e-4
+    assert moved[1] == pytest.approx(5 * moved[0], rel=1e-3)

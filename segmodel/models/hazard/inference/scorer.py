@@ -94,13 +94,13 @@ class Scorer:
             age[there],
             inputs.shift[0],
         )
-        past_row, segment, surprise, weight = self._batches.evidence(one, inputs, np.arange(1))
+        past_row, segment, evidence = self._batches.evidence(one, inputs, np.arange(1))
         seen = past_row >= 0
         return Moment(
             *_when(one),
             self._stack.user(*(torch.from_numpy(x) for x in read)),
             segment_rows(one.store, of_past(one.past.store_row, past_row[seen]), segment[seen]),
-            torch.from_numpy(np.stack([surprise[seen], weight[seen]])),
+            torch.from_numpy(evidence[seen].T.copy()),
             deviations(one.history, memory.surprises)[0],
         )
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segmodel.models.hazard.features import SEGMENT_FEATURES
-from segmodel.models.hazard.network import RESIDUAL_SCALE, ContentTaste, HazardNetwork
+from segmodel.models.hazard.network import RESIDUAL_SCALE, HazardNetwork
+from segmodel.models.hazard.taste import EVIDENCE, LEAST_PRIOR, ContentTaste, levelled_off, posterior
 
 _BLOCK = 256
 """Segments compared with a history at a time, so that their kernels stay in the processor's cache."""
@@ -82,8 +83,8 @@ class Contents:
     valid : bool (slots, C)
     viewed : int64 (H,)
         Slots of what the user has viewed.
-    evidence : float32 (2, H)
-        left - h and h (1 - h) of each.
+    evidence : float32 (3, H)
+        left - h, h (1 - h) and h of each.
     slot : int64 (T,)
         Slots of the segments in question.
     """
@@ -140,14 +141,17 @@ class NetworkStack:
     def _stack_tastes(self, networks: Sequence[HazardNetwork]) -> None:
         self._taste_weight = _stacked(n.taste_weight for n in networks)[:, None]
         modules = [[cast(ContentTaste, n.taste[m]) for n in networks] for m in networks[0].taste]
-        sharpness, prior, trust = (
-            F.softplus(torch.stack([_stacked(cast(Tensor, getattr(t, name)) for t in each) for each in modules]))
-            for name in ("sharpness", "prior", "trust")
-        )
+
+        def numbers(name: str) -> Tensor:
+            return F.softplus(torch.stack([_stacked(cast(Tensor, getattr(t, name)) for t in each) for each in modules]))
+
+        sharpness, prior, trust = (numbers(name) for name in ("sharpness", "prior", "trust"))
         # exp(b (cos - 1)) = 2^(cos · b / ln 2) · exp(-b), and powers of two are cheaper.
         self._exponent = (sharpness / math.log(2))[..., None]
         self._level = torch.exp(-sharpness)[..., None, None]
-        self._prior, self._trust = (prior + 0.1)[..., None], trust[..., None]
+        self._prior, self._trust = (prior + LEAST_PRIOR)[..., None], trust[..., None]
+        self._steps = modules[0][0].steps
+        self._most = None if modules[0][0].most is None else numbers("most")[..., None]
 
     def user(self, view: Tensor, user: Tensor, token: Tensor, age: Tensor, shift: Tensor) -> UserState:
         """Read a user: standardised columns of a view (·,) and of the user (·,), and the history's views (views, ·)."""
@@ -193,16 +197,19 @@ class NetworkStack:
         history = (c.unit[c.viewed] * self._exponent).flatten(1, 3).transpose(0, 1)
         heard = c.evidence * c.valid[c.viewed].T[:, None]
         evidence = (heard[:, None, None] * self._level).flatten(0, 2)
-        sums = torch.empty(len(history), 2, len(c.slot))
+        sums = torch.empty(len(history), EVIDENCE, len(c.slot))
         unit = c.unit.flatten(1)
         for start in range(0, len(c.slot), _BLOCK):
             block = slice(start, start + _BLOCK)
             target = unit.index_select(0, c.slot[block]).unflatten(1, (len(history), -1)).permute(1, 2, 0)
             sums[..., block] = torch.bmm(evidence, torch.bmm(history, target).exp2_())
-        surprise, weight = sums.unflatten(0, (*kinds, -1)).unbind(dim=3)
+        left, weight, expected = sums.unflatten(0, (*kinds, -1)).unbind(dim=3)
         trust = self._trust * c.valid[c.slot].T[:, None]
         share = trust / (trust.sum(dim=0) + 1e-6)
-        return (surprise / (weight + self._prior) * share[:, :, None]).sum(dim=0)
+        taste = posterior((left, weight, expected), self._prior, self._steps)
+        if self._most is not None:
+            taste = levelled_off(taste, self._most)
+        return (taste * share[:, :, None]).sum(dim=0)
 
     def _by_head(self, x: Tensor) -> Tensor:
         """(K · heads, N, ·) of (K, N, width)."""

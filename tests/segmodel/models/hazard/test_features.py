@@ -44,7 +44,7 @@ def test_an_outcome_reaches_only_later_views_of_its_user(small: Any, fitted: Any
         inputs = fitted.statistics.inputs(d, fitted.inside)
         described.append(np.concatenate([inputs.view, inputs.user, inputs.offset], axis=1))
         batch = fitted.batches.make(d, inputs, np.arange(len(d)))
-        tokens.append(np.concatenate([x.flatten(1).numpy() for x in (batch.token, batch.surprise, batch.weight)], 1))
+        tokens.append(np.concatenate([x.flatten(1).numpy() for x in (batch.token, batch.evidence)], 1))
         # The same hazards in both: only the filter's own look at outcomes is at stake.
         flat = np.where(np.arange(40)[None, :] < views.segments[:, None], 0.2, 0.0)
         sums = surprise_sums(d.past, flat, np.zeros(len(d.past), bool))

@@ -39,6 +39,7 @@ def _batch(
         {m: torch.arange(ROWS) > 0 for m in DIMS},
     )
     chance = torch.rand(past, viewed, generator=g)
+    left = (torch.rand(past, viewed, generator=g) < chance).float()
     return HazardBatch(
         view=torch.randn(views, WIDTHS.view, generator=g),
         user=torch.randn(views, WIDTHS.user, generator=g),
@@ -51,8 +52,7 @@ def _batch(
         segments=torch.full((views,), width),
         exit=torch.zeros(views, dtype=torch.int64),
         content=content,
-        surprise=torch.randn(past, viewed, generator=g),
-        weight=chance * (1 - chance),
+        evidence=torch.stack([left - chance, chance * (1 - chance), chance], dim=2),
     )
 
 
@@ -69,7 +69,7 @@ def _same(one: torch.Tensor, other: torch.Tensor) -> None:
 def test_a_shared_history_equals_the_same_history_repeated(network: HazardNetwork) -> None:
     shared = _batch(histories=1)
     content = _content(shared)
-    names = ("token", "age", "token_mask", "surprise", "weight")
+    names = ("token", "age", "token_mask", "evidence")
     repeated = replace(
         shared,
         **{n: getattr(shared, n).expand(4, *getattr(shared, n).shape[1:]) for n in names},
@@ -81,7 +81,7 @@ def test_a_shared_history_equals_the_same_history_repeated(network: HazardNetwor
 @torch.no_grad()
 def test_histories_matter(network: HazardNetwork) -> None:
     batch = _batch()
-    for name in ("token", "age", "surprise", "weight"):
+    for name in ("token", "age", "evidence"):
         changed = replace(batch, **{name: getattr(batch, name).flip(0)})
         assert (network(changed) - network(batch)).abs().max() > 1e-4, name
 
@@ -106,8 +106,7 @@ def test_padding_is_inert(network: HazardNetwork) -> None:
         segment=after(batch.segment, wide),
         to_end=after(batch.to_end, wide),
         offset=after(batch.offset, wide),
-        surprise=before(batch.surprise, more),
-        weight=before(batch.weight, more),
+        evidence=before(batch.evidence, more),
         content=replace(
             content, segment_row=after(content.segment_row, wide), history_row=before(content.history_row, more)
         ),
@@ -121,8 +120,7 @@ def test_no_history_at_all_is_finite(network: HazardNetwork) -> None:
     empty = replace(
         batch,
         token_mask=torch.zeros_like(batch.token_mask),
-        surprise=torch.zeros_like(batch.surprise),
-        weight=torch.zeros_like(batch.weight),
+        evidence=torch.zeros_like(batch.evidence),
     )
     out = network(empty)
     assert out.isfinite().all()
@@ -164,7 +162,8 @@ def test_a_liked_segment_is_left_less_and_a_disliked_one_more(network: HazardNet
         _content(batch), segment_row=torch.tensor([[1, 2, 3, 4, 5, 6]]), history_row=torch.tensor([[1, 2]])
     )
     fresh = HazardNetwork(WIDTHS, DIMS).eval()
-    taste = fresh._taste(replace(batch, surprise=torch.tensor([[-0.8, 0.8]]), weight=torch.full((1, 2), 0.16)), content)
+    evidence = torch.tensor([[[-0.8, 0.16, 0.8], [0.8, 0.16, 0.2]]])
+    taste = fresh._taste(replace(batch, evidence=evidence), content)
     assert (taste[0, 0] < 0).all()
     assert (taste[0, 1] > 0).all()
     assert (fresh.taste_weight > 0).all()
