@@ -32,6 +32,7 @@ class HazardConfig:
         "one network": {"members": 1},
     }
     before: ClassVar[Mapping[str, Any]] = {
+        "taste_heads": 2,
         "taste_views": 20,
         "taste_segments": 100,
         "taste_steps": 1,
@@ -73,6 +74,8 @@ class HazardConfig:
     user_statistics: bool = True
     """Running statistics of the user's history."""
     user_filter: bool = True
+    taste_heads: int = 1
+    """Ways in which content can be alike; on the demo world a second one adds nothing but its cost."""
     taste_views: int | None = None
     """Last views of a history that speak of tastes in content; None: all."""
     taste_segments: int = 200

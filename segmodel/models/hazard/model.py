@@ -127,7 +127,7 @@ class HazardModel(SegmentModel):
 
     def _make_widths(self, view: int, user: int, token: int) -> Widths:
         c = self.config
-        names = ("width", "rank", "dropout", "taste_steps", "taste_bounded")
+        names = ("width", "rank", "dropout", "taste_heads", "taste_steps", "taste_bounded")
         return Widths(view, user, token, c.max_segments, **{name: getattr(c, name) for name in names})
 
     @one_thread()

@@ -32,7 +32,7 @@ class Widths:
     heads: int = 4
     rank: int = 8
     position: int = 8
-    taste_heads: int = 2
+    taste_heads: int = 1
     taste_dim: int = 16
     dropout: float = 0.3
     input_dropout: float = 0.1
@@ -140,7 +140,7 @@ class HazardNetwork(nn.Module):
             nn.init.normal_(embedding.weight, std=0.1)
         sizes = (w.taste_heads, w.taste_dim, w.input_dropout, w.taste_steps, w.taste_bounded)
         self.taste = nn.ModuleDict({m: ContentTaste(dim, *sizes) for m, dim in dims.items()})
-        self.taste_weight = fast(torch.full((w.taste_heads,), 0.5))
+        self.taste_weight = fast(torch.full((w.taste_heads,), 1.0 / w.taste_heads))
         self.state = nn.Linear(d, w.rank)
         self.segment = nn.Linear(SEGMENT_FEATURES + 2 * w.position + w.taste_heads * bool(dims), w.rank)
         self.dropout, self.input_dropout = nn.Dropout(w.dropout), nn.Dropout(w.input_dropout)
