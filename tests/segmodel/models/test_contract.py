@@ -254,6 +254,26 @@ def test_same_seed_same_weights(model: SegmentModel, name: str, bench: Bench) ->
         np.testing.assert_array_equal(arrays[key], other_arrays[key], err_msg=key)
 
 
+def test_any_single_view_can_be_a_batch(name: str, bench: Bench) -> None:
+    """The last batch of an epoch may be one view, and a user who left at once leaves nothing that was watched."""
+    valid = {f.name for f in fields(model_class(name).Config)}
+    if "batch_views" not in valid:
+        pytest.skip("learns from all views at once")
+    exits, segments = (x[bench.split.train] for x in (bench.data.views.exit, bench.data.views.segments))
+    kinds = (exits == 0, exits == segments, (exits > 0) & (exits < segments))
+    few = np.sort(np.concatenate([bench.split.train[kind][:2] for kind in kinds]))
+    model = make_model(name, {**{k: v for k, v in SMALL.items() if k in valid}, "batch_views": 1})
+    losses: list[float] = []
+    model.fit(
+        bench.data,
+        Split(few, bench.split.valid, bench.split.test),
+        FitRun(seed=3, epochs=1, report=lambda record: losses.append(record["loss"])),
+    )
+    assert losses
+    assert np.isfinite(losses).all()
+    assert np.isfinite(model.predict(bench.data).slots).all()
+
+
 def test_settings_are_plain_and_make_the_same_model(model: SegmentModel, name: str) -> None:
     assert make_model(name, json.loads(json.dumps(model.settings()))).config == model.config
 

@@ -21,7 +21,9 @@ from segmodel.models.settings import Search, one_of
 
 
 def alignment(users: Tensor, items: Tensor) -> Tensor:
-    """Mean squared distance of normalised pairs (P, d): l_align = E ||f(u) - f(i)||^2."""
+    """Mean squared distance of normalised pairs (P, d): l_align = E ||f(u) - f(i)||^2; 0 where there is no pair."""
+    if not len(users):
+        return users.sum() + items.sum()
     return (F.normalize(users, dim=-1) - F.normalize(items, dim=-1)).square().sum(dim=-1).mean()
 
 

@@ -38,7 +38,9 @@ class BM3Config(MultimodalConfig):
 
 
 def distance(online: Tensor, target: Tensor) -> Tensor:
-    """1 - mean cosine of predictions (P, d) and targets (P, d), through which no gradient flows."""
+    """1 - mean cosine of predictions (P, d) and targets (P, d), through which no gradient flows; 0 of none."""
+    if not len(online):
+        return online.sum()
     return 1.0 - F.cosine_similarity(online, target.detach(), dim=-1).mean()
 
 
