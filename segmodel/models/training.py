@@ -105,7 +105,7 @@ def train_network(
     checkpoint = run.folder / CHECKPOINT if run.folder else None
     if checkpoint and checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if "updates" not in saved:
+        if "updates" not in saved or any("pace" not in group for group in saved["optimizer"]["param_groups"]):
             raise ValueError(f"{checkpoint}: of an earlier release, whose training counted otherwise; start a new run")
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,10 +79,17 @@ def test_a_run_without_later_settings_is_what_it_was(name: str, store: Path, tmp
     assert now.config != run.model.config
 
 
-def test_a_checkpoint_of_an_earlier_release_is_refused(store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"network": {}, "optimizer": {}, "best": {}, "epoch": 0},
+        {"network": {}, "optimizer": {"param_groups": [{"lr": 0.1}]}, "best": {}, "epoch": 0, "updates": 4},
+    ],
+)
+def test_a_checkpoint_of_an_earlier_release_is_refused(then: dict[str, Any], store: Path, tmp_path: Path) -> None:
     job = prepare(run_config(store, {"model": "lightgcn", "d": 8, "epochs": 1}))
     data = open_data(job.config)
     assert isinstance(job.model, RankingModel)
-    torch.save({"network": {}, "optimizer": {}, "best": {}, "epoch": 0}, tmp_path / CHECKPOINT)
+    torch.save(then, tmp_path / CHECKPOINT)
     with pytest.raises(ValueError, match="earlier release"):
         job.model.fit(data.dataset, data.split, FitRun(folder=tmp_path))

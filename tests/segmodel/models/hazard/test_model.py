@@ -83,7 +83,7 @@ def test_planted_taste_is_found_for_new_users_and_new_videos(world: World, conte
     gain, error = _gain(reference, nll, test["user_id"])
     closed = gain / (reference - oracle).mean()
     assert gain > 5 * error
-    assert closed >= 0.4, f"{closed:.0%} of the gap closed"
+    assert closed >= 0.6, f"{closed:.0%} of the gap closed"
     # Nobody beats the truth by more than luck.
     beyond, error = _gain(oracle, nll, test["user_id"])
     assert beyond < 3 * error
