@@ -20,8 +20,11 @@ from segmodel.evaluation.markdown import markdown_table, plain_settings
 from segmodel.evaluation.metric import Metric
 from segmodel.evaluation.watch_time_metrics import ALL_WATCH_METRICS, POOLED_WATCH_METRICS, WatchTimes, summary
 
-COMPARED = ("xauc", "crps_s")
+COMPARED = ("xauc", "xgauc", "crps_s")
 """Metrics that are shown with their differences to the reference; it is the best baseline in each."""
+
+BY_LENGTH = ("xauc", "crps_s")
+"""Metrics that have a table by the video's length; users have too few views of one length for pairs of them."""
 
 BUCKETS_S = (0.0, 10.0, 20.0, 40.0, 200.0)
 """Durations between which views are summed up together."""
@@ -95,10 +98,10 @@ class WatchTables:
         return {name: mask for name, mask in named.items() if mask.any()}
 
     def markdown(self) -> str:
-        """One table of everything, one for each measure that is compared by duration, and the settings."""
+        """One table of everything, some by the video's length, and the settings."""
         blocks = [self._head(), self._table()]
         buckets = {name: (mask, figures(self.found.times, mask)) for name, mask in self.buckets().items()}
-        for metric in COMPARED:
+        for metric in BY_LENGTH:
             blocks.append(f"**{ALL_WATCH_METRICS[metric].title} by the video's length**")
             blocks.append(self._by_bucket(metric, buckets))
         return "\n\n".join([*blocks, self._settings()]) + "\n"

@@ -50,6 +50,10 @@ def test_tables(found: tuple[Path, WatchFound], tmp_path: Path) -> None:
     assert "| the store has no content features |" in text
     content = json.loads((tmp_path / "watch-time.json").read_text())
     assert content["all"]["d2q"]["crps_s"] == pytest.approx(crps["d2q"])
+    best = content["references"]["xgauc"]
+    name = next(n for n in content["all"] if n != best)
+    apart = content["all"][name]["xgauc"] - content["all"][best]["xgauc"]
+    assert content["differences"]["xgauc"][name]["mean"] == pytest.approx(apart)
     assert sum(int(mask.sum()) for mask in tables.buckets().values()) == len(result.views)
 
 
