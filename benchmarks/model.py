@@ -3,9 +3,9 @@
     python benchmarks/model.py [--rounds N] [--step-rounds N] [--views N] [--chunk N]
     python benchmarks/model.py --large [--views N] [--videos N]
 
-One CPU thread, 40-segment videos with features in three modalities (512, 768 and 384 dimensions), histories of 100
-segments; weights of one short epoch. Rounds alternate between the models. Times are CPU time of the process, which
-other programs disturb less, and wall time.
+One CPU thread, 40-segment videos with features in three modalities (512, 768 and 384 dimensions), histories of 200
+segments, of which the paper's model reads 100; weights of one short epoch. Rounds alternate between the models. Times
+are CPU time of the process, which other programs disturb less, and wall time.
 
 score   `predict` of one user's 100 or 500 candidates, the past already remembered and the videos already met, as in a
         server; "first" is the first such call, with a new past and nothing met
