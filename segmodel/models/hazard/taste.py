@@ -14,7 +14,7 @@ EVIDENCE = 3
 _PACE = 10.0
 """A taste's few numbers are learned this much faster than weights: an update moves either by as much at most."""
 
-LEAST_PRIOR = 0.1
+_LEAST_PRIOR = 0.1
 """Added to the learned precision of the prior, so that no taste is without bounds."""
 
 _LARGEST = 4.0
@@ -42,8 +42,6 @@ def posterior(sums: tuple[Tensor, Tensor, Tensor], prior: Tensor, steps: int) ->
     """
     surprise, weight, expected = sums
     b: Tensor = surprise / (weight + prior)
-    if steps == 1:
-        return b
     q = (1.0 - weight / expected.clamp(min=1e-6)).clamp(1e-3, 1.0 - 1e-3)
     n, odds = expected / q, torch.logit(q)
     for _ in range(steps - 1):
@@ -58,11 +56,17 @@ def levelled_off(taste: Tensor, most: Tensor) -> Tensor:
     return most * torch.tanh(taste / most)
 
 
+def taste_of(sums: tuple[Tensor, Tensor, Tensor], prior: Tensor, most: Tensor | None, steps: int) -> Tensor:
+    """The :func:`posterior` of evidence under a learned prior, :func:`levelled_off` where there is a most."""
+    taste = posterior(sums, prior + _LEAST_PRIOR, steps)
+    return taste if most is None else levelled_off(taste, most)
+
+
 class ContentTaste(nn.Module):
     """How the user has surprised on segments that look, sound or read like this one, for one modality.
 
     Each head projects content to a unit vector; a past segment is of the target's kind as far as the kernel
-    k = exp(b (cos - 1)) of the two says. The taste is the :func:`posterior` of that evidence, :func:`levelled_off`.
+    k = exp(b (cos - 1)) of the two says. The taste is what that evidence says; see :func:`taste_of`.
 
     Parameters
     ----------
@@ -111,9 +115,8 @@ class ContentTaste(nn.Module):
         pull = (self._kernel(flat, history) @ evidence[:, None]).transpose(1, 2)
         pull = pull.reshape(*here.shape, self.heads, EVIDENCE) * here[..., None, None]
         left, weight, expected = pull.unbind(dim=-1)
-        taste = posterior((left, weight, expected), F.softplus(self.prior) + LEAST_PRIOR, self.steps)
-        if self.most is not None:
-            taste = levelled_off(taste, F.softplus(self.most))
+        most = None if self.most is None else F.softplus(self.most)
+        taste = taste_of((left, weight, expected), F.softplus(self.prior), most, self.steps)
         return taste, F.softplus(self.trust) * here[..., None]
 
     def units(self, rows: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from segmodel.models.hazard.features import SEGMENT_FEATURES
 from segmodel.models.hazard.network import RESIDUAL_SCALE, HazardNetwork
-from segmodel.models.hazard.taste import EVIDENCE, LEAST_PRIOR, ContentTaste, levelled_off, posterior
+from segmodel.models.hazard.taste import EVIDENCE, ContentTaste, taste_of
 
 _BLOCK = 256
 """Segments compared with a history at a time, so that their kernels stay in the processor's cache."""
@@ -149,7 +149,7 @@ class NetworkStack:
         # exp(b (cos - 1)) = 2^(cos · b / ln 2) · exp(-b), and powers of two are cheaper.
         self._exponent = (sharpness / math.log(2))[..., None]
         self._level = torch.exp(-sharpness)[..., None, None]
-        self._prior, self._trust = (prior + LEAST_PRIOR)[..., None], trust[..., None]
+        self._prior, self._trust = prior[..., None], trust[..., None]
         self._steps = modules[0][0].steps
         self._most = None if modules[0][0].most is None else numbers("most")[..., None]
 
@@ -206,9 +206,7 @@ class NetworkStack:
         left, weight, expected = sums.unflatten(0, (*kinds, -1)).unbind(dim=3)
         trust = self._trust * c.valid[c.slot].T[:, None]
         share = trust / (trust.sum(dim=0) + 1e-6)
-        taste = posterior((left, weight, expected), self._prior, self._steps)
-        if self._most is not None:
-            taste = levelled_off(taste, self._most)
+        taste = taste_of((left, weight, expected), self._prior, self._most, self._steps)
         return (taste * share[:, :, None]).sum(dim=0)
 
     def _by_head(self, x: Tensor) -> Tensor:
