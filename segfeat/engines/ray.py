@@ -105,10 +105,14 @@ class Ray:
         actor: Any = _Actor
         # Ray says that options of actors such as retries will be called otherwise, and has no other name for them yet.
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        # One shard at an actor at a time: one that waits behind a poisonous shard would lose its own tries to it.
+        pool = ray.data.ActorPoolStrategy(
+            min_size=min(fewest, len(rows)), max_size=min(most, len(rows)), max_tasks_in_flight_per_actor=1
+        )
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             actor,
             fn_constructor_args=(self.worker, setup, self.shards or str(folder), cores),
-            compute=ray.data.ActorPoolStrategy(min_size=min(fewest, len(rows)), max_size=min(most, len(rows))),
+            compute=pool,
             num_cpus=cores,
             num_gpus=self.gpus_per_actor or None,
             max_task_retries=RETRIES,

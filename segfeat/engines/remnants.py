@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from segfeat.engines.base import Setup
@@ -14,6 +15,9 @@ from segfeat.store.writer import write_store
 
 Attempt = Callable[[Sequence[Shard]], Mapping[str, str]]
 """Tries shards, each a bounded number of times; what is known about those that were not written, by their names."""
+
+PROBES = 8
+"""Most videos that are tried alone where no shard was written, before the workers are blamed and not the videos."""
 
 
 def run_to_the_end(
@@ -26,23 +30,31 @@ def run_to_the_end(
     Raises
     ------
     RuntimeError
-        If not one of several shards could be written: then it is not a video's fault.
+        If not one of several shards could be written, nor one of their first videos alone: then it is no video's fault.
     """
-    reasons = attempt(shards)
-    missing = [shard for shard in shards if not (folder / shard.name(setup.header)).exists()]
-    if not missing:
-        return
+
+    def unwritten(some: Sequence[Shard]) -> list[Shard]:
+        return [shard for shard in some if not (folder / shard.name(setup.header)).exists()]
+
+    reasons = dict(attempt(shards))
+    missing = unwritten(shards)
+    # One of each shard, then the next of each: the first few are of as many shards as can be.
+    in_turn = chain.from_iterable(zip_longest(*(shard.sources for shard in missing)))
+    singles = [Shard((source,)) for source in in_turn if source is not None]
+    tried = 0
     if len(missing) == len(shards) > 1:
-        why = next(iter(reasons.values()), "workers died without a word")
-        raise RuntimeError(f"none of {len(shards):,} shards could be written: {why}")
-    singles = [Shard((source,)) for shard in missing for source in shard.sources]
-    reasons = attempt([shard for shard in singles if not (folder / shard.name(setup.header)).exists()])
-    for shard in singles:
+        tried = min(PROBES, len(singles))
+        reasons |= attempt(singles[:tried])
+        if len(unwritten(singles[:tried])) == tried:
+            why = next(iter(reasons.values()), "workers died without a word")
+            raise RuntimeError(f"none of {len(shards):,} shards could be written: {why}")
+    if untried := unwritten(singles[tried:]):
+        reasons |= attempt(untried)
+    for shard in unwritten(singles):
         name = shard.name(setup.header)
-        if not (folder / name).exists():
-            _write_failure(folder / name, shard, setup, reasons.get(name, "the process that read it died"))
-            (source,) = shard.sources
-            report(Progress(videos_done=1, failures=Counter(["crashed"]), _bytes_done=source.size_bytes))
+        _write_failure(folder / name, shard, setup, reasons.get(name, "the process that read it died"))
+        (source,) = shard.sources
+        report(Progress(videos_done=1, failures=Counter(["crashed"]), _bytes_done=source.size_bytes))
 
 
 def _write_failure(path: Path, shard: Shard, setup: Setup, why: str) -> None:

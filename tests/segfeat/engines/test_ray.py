@@ -108,6 +108,20 @@ def test_a_file_that_kills_every_worker_is_crashed_and_its_siblings_are_written(
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_shard_that_waits_behind_a_poisonous_one_loses_no_try_to_it(copies: Copies, tmp_path: Path) -> None:
+    # The poisonous shard comes first, and one actor has all of them.
+    folder = copies("0-poison.mp4", "1.mp4", *(f"{i}.mp4" for i in range(2, 8)))
+    told: list[int] = []
+    engine = Ray(actors=(1, 1), cores_per_actor=1, worker=Poisoned)
+    summary = carry_out(request_for(folder, tmp_path / "s.h5"), lambda state: told.append(state.shards_done), engine)
+    with FeatureStore(tmp_path / "s.h5") as store:
+        assert sorted(store) == [str(i) for i in range(1, 8)]
+    assert dict(summary.progress.failures) == {"crashed": 1}
+    # Three shards whole, and of the first its sibling alone: no other was taken apart.
+    assert max(told) == 4
+
+
+@pytest.mark.usefixtures("cluster")
 def test_workers_without_the_drivers_weights_end_the_job_with_the_reason(
     copies: Copies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,23 @@ def test_where_nothing_can_be_written_no_video_is_blamed(tmp_path: Path, source:
     assert failures(tmp_path) == {}
 
 
+def test_where_every_shard_has_its_culprit_each_is_found(tmp_path: Path, source: Callable[[str], Source]) -> None:
+    attempt, told = Attempts(tmp_path, {"b", "c", "o"}), Progress()
+    run_to_the_end(shards(source, "abefg", "cdhij", "klmno"), SETUP, tmp_path, attempt, told.add)
+    assert attempt.asked[1:] == [[[name] for name in "ackbdleh"], [[name] for name in "mfingjo"]]
+    assert sorted(failures(tmp_path)) == ["b", "c", "o"]
+    assert len(list(tmp_path.glob("shard-*.h5"))) == 15
+    assert (told.videos_done, dict(told.failures)) == (3, {"crashed": 3})
+
+
+def test_workers_that_die_of_everything_are_found_out_by_few(tmp_path: Path, source: Callable[[str], Source]) -> None:
+    attempt = Attempts(tmp_path, set("abcdefghijkl"))
+    with pytest.raises(RuntimeError, match="none of 3 shards could be written: workers died without a word"):
+        run_to_the_end(shards(source, "abcd", "efgh", "ijkl"), SETUP, tmp_path, attempt, print)
+    assert attempt.asked[1:] == [[[name] for name in "aeibfjcg"]]
+    assert failures(tmp_path) == {}
+
+
 def test_nothing_is_tried_twice_that_is_there(tmp_path: Path, source: Callable[[str], Source]) -> None:
     attempt = Attempts(tmp_path, {"b"})
     (single,) = shards(source, "a")
