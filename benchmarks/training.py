@@ -1,17 +1,19 @@
 """What training on a log in partitions costs: peak memory and views per second, and whether they stay as the log grows.
 
-    python benchmarks/training.py [--views 1 3 10] [--videos N] [--part-views N] [--batch N] [--folder FOLDER]
+    python benchmarks/training.py [--views 1 3 10] [--videos N] [--part-views N] [--batch N] [--test-views N]
+                                  [--folder FOLDER]
 
 Views in millions, synthetic, written straight to partitions, which stay in FOLDER where it is given. Each size is
 trained in a process of its own on one CPU thread: one network, one epoch, no features; 100 views a user, videos as
-popular as Zipf has it. Then its test views are predicted, part by part. Times are CPU time of the process, which other
-programs disturb less; memory is resident, at its peak, and before anything was read.
+popular as Zipf has it. Then test views are predicted, part by part, at least --test-views of them where there are so
+many. Times are CPU time of the process, which other programs disturb less; memory is resident, at its peak, and before
+anything was read.
 
 prepare   what of a partition is counted before training: split, fingerprint, ids
 learn     statistics for training: rates, sums per video, scalers, sums by time
-epoch     one pass of one network over the training views, and the validation views
+epoch     one epoch of one network: the training views, of a larger log as many as an epoch takes, and validation views
 after     statistics that predictions read
-predict   the test views
+predict   test views, which takes all views of their users
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from segmodel.data.parts import TEST
 from segmodel.evaluation.metrics import exit_nll
 from segmodel.models import make_model
 from segmodel.models.base import FitRun
+from segmodel.models.hazard.fitting import EPOCH_VIEWS
 from segmodel.models.hazard.statistics import Statistics
 from segmodel.runs import data as run_data
 from segmodel.runs.config import run_config
@@ -80,7 +83,7 @@ def write_views(folder: Path, views: int, videos: int, partitions: int) -> None:
     (folder / NAME).write_text(json.dumps({"partitions": partitions, "views": counts, "dropped": {}}))
 
 
-def measure(folder: Path, part_views: int, batch: int, out: Any) -> None:
+def measure(folder: Path, part_views: int, batch: int, test_views: int, out: Any) -> None:
     """Seconds by stage, views, NLL and peak memory of a training, put into a queue."""
     torch.set_num_threads(1)
     run_data.PART_VIEWS = part_views
@@ -103,17 +106,21 @@ def measure(folder: Path, part_views: int, batch: int, out: Any) -> None:
     Statistics.learn_by_time = spy  # type: ignore[method-assign]
     data.fit(model, FitRun(epochs=1, report=lambda record: at.append(time.process_time())))
     at.append(time.process_time())
-    nll = 0.0
+    nll, tested = 0.0, 0
     for part in data.parts.parts(TEST):
         nll += float(exit_nll(model.predict(part).slots, part.views.exit).sum())
+        tested += len(part)
+        if tested >= test_views:
+            break
     at.append(time.process_time())
     out.put(
         {
             "views": sum(counts.values()),
             "parts": data.parts.count,
-            "train": counts["train"],
+            "trained": min(counts["train"], EPOCH_VIEWS),
+            "tested": tested,
             "seconds": dict(zip(("prepare", "learn", "epoch", "after", "predict"), np.diff(at).tolist(), strict=True)),
-            "nll": nll / max(counts["test"], 1),
+            "nll": nll / max(tested, 1),
             "peak_mib": _peak_mib(),
             "before_mib": before,
         }
@@ -126,6 +133,7 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=200_000)
     parser.add_argument("--part-views", type=int, default=run_data.PART_VIEWS, help="Of two partitions, and in memory.")
     parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--test-views", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -135,12 +143,12 @@ def main() -> None:
             folder = (options.folder or Path(temporary)) / f"views-{views}-{options.videos}-{options.part_views}"
             if not folder.exists():
                 write_views(folder, views, options.videos, max(round(2.2 * views / options.part_views), 2))
-            found.append(_measured(folder, options.part_views, options.batch))
+            found.append(_measured(folder, options.part_views, options.batch, options.test_views))
             _show(found[-1], first=len(found) == 1)
     if len(found) > 1:
         n = np.array([f["views"] for f in found]) / 1e6
         for name, values in (
-            ("seconds", [sum(f["seconds"].values()) for f in found]),
+            ("statistics s", [sum(f["seconds"][s] for s in ("prepare", "learn", "after")) for f in found]),
             ("peak MiB", [f["peak_mib"] for f in found]),
         ):
             slope, constant = np.polyfit(n, values, 1)
@@ -167,10 +175,10 @@ def _show(found: Mapping[str, Any], first: bool) -> None:
     stages = found["seconds"]
     if first:
         print(f"{'views':>12} {'parts':>6}" + "".join(f"{s + ' s':>11}" for s in stages) + f"{'train views/s':>15}"
-              f"{'peak MiB':>10}{'before':>8}{'test NLL':>10}")  # fmt: skip
+              f"{'tested':>11}{'peak MiB':>10}{'before':>8}{'test NLL':>10}")  # fmt: skip
     print(f"{found['views']:>12,} {found['parts']:>6}" + "".join(f"{s:>11.1f}" for s in stages.values())
-          + f"{found['train'] / stages['epoch']:>15,.0f}{found['peak_mib']:>10,.0f}{found['before_mib']:>8,.0f}"
-          f"{found['nll']:>10.4f}", flush=True)  # fmt: skip
+          + f"{found['trained'] / stages['epoch']:>15,.0f}{found['tested']:>11,}{found['peak_mib']:>10,.0f}"
+          f"{found['before_mib']:>8,.0f}{found['nll']:>10.4f}", flush=True)  # fmt: skip
 
 
 def _peak_mib() -> float:

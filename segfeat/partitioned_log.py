@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from segfeat.interactions import Interactions
-from segfeat.log_file import read_interactions
 
 NAME = "views.json"
+ID_COLUMNS = ("user_id", "video_id")
+NUMBER_COLUMNS = ("time_ms", "watch_ms", "duration_ms")
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,24 @@ class PartitionedLog:
         return map(self.read, range(self.partitions))
 
     def read(self, *numbers: int) -> Interactions:
-        """The views of some partitions."""
-        return read_interactions([self.folder / partition_file(k) for k in numbers])
+        """The views of some partitions.
+
+        Raises
+        ------
+        ValueError
+            If a file is missing, damaged or not of this format.
+        """
+        tables = [_read(self.folder / partition_file(k)) for k in numbers]
+        # Ids stay codes all the way: there are far fewer of them than views.
+        table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        ids, codes = {}, {}
+        for name in ID_COLUMNS:
+            column = table[name].combine_chunks()
+            ids[name] = column.dictionary.to_numpy(zero_copy_only=False).astype(object)
+            codes[name] = column.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        return Interactions(
+            *ids.values(), *codes.values(), *(table[name].to_numpy().astype(np.int64) for name in NUMBER_COLUMNS)
+        )
 
     def of_users(self, users: Collection[str]) -> Interactions:
         """The views of some users, of whose partitions one is in memory at a time."""
@@ -96,3 +115,17 @@ def open_partitions(folder: str | Path) -> PartitionedLog:
 def partition_file(k: int) -> str:
     """The name of a partition."""
     return f"views-{k:05d}.parquet"
+
+
+def _read(path: Path) -> pa.Table:
+    columns = [*ID_COLUMNS, *NUMBER_COLUMNS]
+    try:
+        table = pq.read_table(path, columns=columns, read_dictionary=list(ID_COLUMNS), partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: cannot be read as a partition of a log: {error}") from error
+    wrong = [name for name in columns if name not in table.column_names or table[name].null_count]
+    wrong += [name for name in NUMBER_COLUMNS if name not in wrong and not pa.types.is_integer(table[name].type)]
+    wrong += [name for name in ID_COLUMNS if name not in wrong and not pa.types.is_dictionary(table[name].type)]
+    if wrong:
+        raise ValueError(f"{path}: no partition of a log: column {wrong[0]} is missing, has gaps or another type")
+    return table

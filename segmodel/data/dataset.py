@@ -196,6 +196,8 @@ def _with_tables(past: Views, views: Views) -> Views:
 
 def _history(views: Views, past: Views) -> Rows:
     """First and one-past-last row of ``past`` that each view may see."""
+    if views is past:
+        return _own_history(views)
     starts = np.searchsorted(past.user, views.user, side="left")
     # One sorted key for (user, time): ranks of the times keep it within 64 bits.
     times = np.unique(past.time_ms)
@@ -204,3 +206,12 @@ def _history(views: Views, past: Views) -> Rows:
     view_key = views.user.astype(np.int64) * width + np.searchsorted(times, views.time_ms, side="left")
     ends = np.searchsorted(past_key, view_key, side="left")
     return np.stack([starts, ends], axis=1).astype(np.int64)
+
+
+def _own_history(views: Views) -> Rows:
+    """The same where a log is its own past: a view sees from its user's first row to the first of its moment."""
+    row = np.arange(len(views))
+    first_of_user = np.diff(views.user, prepend=-1) != 0
+    first_of_moment = first_of_user | (np.diff(views.time_ms, prepend=0) != 0)
+    firsts = (np.maximum.accumulate(np.where(first, row, 0)) for first in (first_of_user, first_of_moment))
+    return np.stack(list(firsts), axis=1).astype(np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,15 @@ from segmodel.models.hazard.features import Moments, Scaler
 from segmodel.models.hazard.inference.scorer import mean_hazard
 from segmodel.models.hazard.items import SumsByTime
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
-from segmodel.models.hazard.statistics import Statistics, Tables, rows_seen
+from segmodel.models.hazard.statistics import SAMPLE_VIEWS, Statistics, Tables, rows_seen
 from segmodel.models.losses import hazard_loss
 from segmodel.models.training import Schedule, train_network
 from segmodel.models.world import World
 from segmodel.prediction import from_hazard
+
+EPOCH_VIEWS, VALID_VIEWS = 4_000_000, 250_000
+"""Most views of an epoch, and after how many its validation ends (whole parts): networks need no more, and statistics,
+which do, have all. Each epoch of a larger log takes other views, as each takes the log's parts in another order."""
 
 TUNE_EPOCHS, TUNE_RATE = 2, 0.25
 """Of an update: passes, and the learning rate beside that of the first training."""
@@ -103,11 +108,18 @@ class Lesson:
     @cached_property
     def _steps(self) -> int:
         """Batches of an epoch."""
-        return sum(-(-len(part) // self.batches.config.batch_views) for part in self.train)
+        size, most = self.batches.config.batch_views, -(-EPOCH_VIEWS // self.batches.config.batch_views)
+        steps = 0
+        for part in self.train:
+            steps += -(-len(part) // size)
+            if steps >= most:
+                return most
+        return steps
 
     def _epoch(self, world: World, generator: np.random.Generator) -> Iterator[HazardBatch]:
-        for part in self.train.shuffled(generator):
-            yield from self._batches(part, world, generator)
+        parts = self.train.shuffled(generator)
+        batches = chain.from_iterable(self._batches(part, world, generator) for part in parts)
+        return islice(batches, self._steps)
 
     def _batches(self, train: Dataset, world: World, generator: np.random.Generator) -> Iterator[HazardBatch]:
         """Of each batch the rows of this process; all draw the same random numbers."""
@@ -128,7 +140,12 @@ class Lesson:
             yield replace(batch, share=world.share(len(part)))
 
     def _valid_nll(self, network: HazardNetwork, world: World) -> float:
-        nll, views = self.valid.summed(lambda valid: self._valid_sums(network, valid, world))
+        nll, views, met = 0.0, 0, 0
+        for part in self.valid:
+            sums = self._valid_sums(network, part, world)
+            nll, views, met = nll + sums[0], views + sums[1], met + len(part)
+            if met >= VALID_VIEWS:
+                break
         total, count = world.total(nll, views)
         return total / count
 
@@ -148,7 +165,10 @@ def _seed(run: FitRun, member: int) -> int:
 
 
 def make_scalers(train: Parts, statistics: Statistics, tables: Tables) -> list[Scaler]:
-    """Scalers of the training views' own numbers, their users' and their histories' tokens."""
+    """Scalers of the training views' own numbers, their users' and their histories' tokens.
+
+    Of several parts, of the first that have :data:`SAMPLE_VIEWS` views together.
+    """
     own, token = Moments(), Moments()
 
     def look(part: Dataset) -> None:
@@ -160,8 +180,12 @@ def make_scalers(train: Parts, statistics: Statistics, tables: Tables) -> list[S
         for rows in _row_parts(len(seen)):
             token.add(past.token[seen[rows]])
 
+    looked_at = 0
     for part in train:
         look(part)
+        looked_at += len(part)
+        if looked_at >= SAMPLE_VIEWS:
+            break
     width, numbers = statistics.view_width, own.scaler()
     return [numbers.columns(slice(width)), numbers.columns(slice(width, None)), token.scaler()]
 

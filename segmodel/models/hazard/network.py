@@ -113,13 +113,20 @@ class HistoryAttention(nn.Module):
     def forward(self, view: Tensor, token: Tensor, age: Tensor, mask: Tensor) -> Tensor:
         """(B, width)"""
         x = self.norm(self.token(token) + self.age(age))
-        key, value = (f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f in (self.key, self.value))
-        query = self.query(view).unflatten(-1, (self.heads, -1))[:, :, None]
-        logits = (query @ key.transpose(-1, -2)) / math.sqrt(query.shape[-1])
-        logits = logits.masked_fill(~mask[:, None, None], torch.finfo(logits.dtype).min)
+        x = x[0] if len(x) == 1 else x
+        # One query meets many views: it is brought to them, instead of every view to a key, and values are made of each
+        # head's mean view. The bias of a key still counts, beside the null key.
+        query = self.query(view).unflatten(-1, (self.heads, -1))
+        key, value = (f.weight.unflatten(0, (self.heads, -1)) for f in (self.key, self.value))
+        bias = (query * self.key.bias.unflatten(0, (self.heads, -1))).sum(dim=-1, keepdim=True)
+        logits = torch.einsum("bhk,hkd->bhd", query, key) @ x.transpose(-1, -2) + bias
+        logits = (logits / math.sqrt(query.shape[-1])).masked_fill(~mask[:, None], torch.finfo(logits.dtype).min)
         null = logits.new_zeros((*logits.shape[:-1], 1))
         weights = torch.cat([logits, null], dim=-1).softmax(dim=-1)[..., :-1]
-        return (weights @ value).flatten(1)
+        found = torch.einsum("bhd,hkd->bhk", weights @ x, value)
+        # What goes to the null key has no value, and no bias of one.
+        shares = weights.sum(dim=-1, keepdim=True)
+        return (found + shares * self.value.bias.unflatten(0, (self.heads, -1))).flatten(1)
 
 
 class HazardNetwork(nn.Module):

@@ -73,9 +73,9 @@ def leaving_sums(views: Views, fold: np.ndarray, folds: int, width: int) -> tupl
         view, s = np.nonzero(outcomes.reached)
         segment_ms = part.segment_s * 1000
         watched_ms = np.minimum(part.watch_ms, part.picture_s * 1000)[view] - s * segment_ms
-        cell = (fold[rows][view], s, part.segments[view])
-        np.add.at(events, cell, outcomes.left[view, s])
-        np.add.at(exposure, cell, np.clip(watched_ms, 1, segment_ms) / segment_ms)
+        cell = np.ravel_multi_index((fold[rows][view], s, part.segments[view]), shape)
+        events += np.bincount(cell, outcomes.left[view, s], events.size).reshape(shape)
+        exposure += np.bincount(cell, np.clip(watched_ms, 1, segment_ms) / segment_ms, exposure.size).reshape(shape)
     return events, exposure
 
 

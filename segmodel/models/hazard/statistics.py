@@ -43,8 +43,8 @@ from segmodel.models.hazard.reached import PLACES, Reached
 
 _QUANTILES = 4097
 
-EFFECT_VIEWS = 2_000_000
-"""Of so many views effects of categories are learned where a log comes in parts: there are far fewer categories."""
+SAMPLE_VIEWS = 2_000_000
+"""Of the first parts with so many views effects of categories and scalers are learned: they are few numbers."""
 
 MOMENTS, MOMENTS_BYTES = 64, 2**30
 """At so many moments users outlive the statistics where a log comes in parts, or as many as a table of that size has.
@@ -172,7 +172,7 @@ class Statistics:
     def learn(self, parts: Parts, means_of: Tables | None = None) -> Tables:
         """Tables over the views of all parts: sums over them, but for the effects of categories.
 
-        Those are learned from the first parts that have :data:`EFFECT_VIEWS` views together, the others from all.
+        Those are learned from the first parts that have :data:`SAMPLE_VIEWS` views together, the others from all.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class Statistics:
         some, times = list[tuple[Views, FeatureStore | None]](), WeightedTimes(parts.count)
 
         def look(data: Dataset) -> tuple[Float64, Float64]:
-            if self.traits.names and sum(len(views) for views, _ in some) < EFFECT_VIEWS:
+            if self.traits.names and sum(len(views) for views, _ in some) < SAMPLE_VIEWS:
                 some.append((data.views, data.store))
             times.add(data.views.time_ms)
             return leaving_sums(data.views, self._fold(data.views), self.folds, self.width)

@@ -11,7 +11,7 @@ import pytest
 from segfeat.importers.partitions import partition_log
 from segfeat.interactions import Interactions
 from segfeat.log_file import read_interactions
-from segfeat.partitioned_log import PartitionedLog, open_partitions, partition_of
+from segfeat.partitioned_log import PartitionedLog, open_partitions, partition_file, partition_of
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed")
 
@@ -64,6 +64,38 @@ def test_the_partitions_hold_what_the_reader_reads(files: list[Path], tmp_path: 
     assert sum(map(len, users)) == len(set().union(*users))
     for part in parts:
         assert part == sorted(part, key=lambda row: (row[0], row[2], place[row[:3]]))
+
+
+def test_partitions_are_read_as_any_log_of_their_files(files: list[Path], tmp_path: Path) -> None:
+    log = partition_log(files, tmp_path / "views", partitions=4, memory_mb=200, threads=1)
+    for numbers in ([0], [2, 1], [0, 1, 2, 3]):
+        found = log.read(*numbers)
+        known = read_interactions([log.folder / partition_file(k) for k in numbers])
+        assert found.fingerprint() == known.fingerprint()
+        for name in ("user_ids", "video_ids", "user", "video", "time_ms", "watch_ms", "duration_ms"):
+            assert getattr(found, name).dtype == getattr(known, name).dtype
+
+
+def test_a_partition_that_is_none_is_named(files: list[Path], tmp_path: Path) -> None:
+    log = partition_log(files, tmp_path / "views", partitions=2, memory_mb=200, threads=1)
+    path = log.folder / partition_file(1)
+    whole = pd.read_parquet(path)
+    for table, message in (
+        (whole.drop(columns="time_ms"), "time_ms"),
+        (whole.assign(watch_ms=whole.watch_ms.astype(float)), "column watch_ms is missing, has gaps or another type"),
+        (whole.assign(user_id=1), "column user_id"),
+        (whole.assign(video_id=whole.video_id.where(whole.index != 3)), "column video_id"),
+    ):
+        table.to_parquet(path)
+        with pytest.raises(ValueError, match=f"{path.name}.*{message}"):
+            log.read(0, 1)
+        assert len(log.read(0)) == log.views[0]
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match=f"{path.name}: cannot be read as a partition of a log"):
+        log.read(1)
+    path.unlink()
+    with pytest.raises(ValueError, match=f"{path.name}: cannot be read as a partition of a log"):
+        log.read(1)
 
 
 def test_where_a_user_is_follows_from_the_id_alone(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from segmodel.data.parts import TRAIN, SplitLog
 from segmodel.data.splits import temporal_split
 from segmodel.models.base import FitRun
 from segmodel.models.gbdt.model import GbdtHazard
-from segmodel.models.hazard import quantiles, statistics
+from segmodel.models.hazard import fitting, quantiles, statistics
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.items import NEVER, SUMS, ItemTable, MomentItems, TimedItems, item_sums
 from segmodel.models.hazard.model import HazardModel
@@ -128,7 +128,7 @@ def test_parts_of_an_epoch_come_in_an_order_that_the_seed_decides(world: TraitWo
 def test_effects_are_learned_from_the_first_parts_alone(
     world: TraitWorld, of_parts: HazardModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statistics, "EFFECT_VIEWS", 1)
+    monkeypatch.setattr(statistics, "SAMPLE_VIEWS", 1)
     some = of_parts.statistics.learn(in_parts(world).parts(TRAIN))
     found, known = some.effects, of_parts.training.effects
     assert {*found.by_category} == {*known.by_category}
@@ -136,6 +136,61 @@ def test_effects_are_learned_from_the_first_parts_alone(
     # A quarter of the users says nearly the same about four tags.
     near = np.corrcoef(found.by_category["video", "tag"][-1].ravel(), known.by_category["video", "tag"][-1].ravel())
     assert near[0, 1] > 0.9
+
+
+def test_scalers_are_learned_from_the_first_parts_alone(
+    world: TraitWorld, of_parts: HazardModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, read = in_parts(world), list[int]()
+    train = SplitLog(log.count, lambda k: read.append(k) or log.load(k)).parts(TRAIN)  # type: ignore[func-returns-value]
+    known = of_parts.batches.scalers
+    for most, parts in ((10**9, PARTS), (len(log.parts(TRAIN).load(0)) + 1, 2), (1, 1)):
+        monkeypatch.setattr(fitting, "SAMPLE_VIEWS", most)
+        read.clear()
+        found = fitting.make_scalers(train, of_parts.statistics, of_parts.training)
+        assert read == list(range(parts))
+        # A part of the users has nearly the mean and spread of all.
+        np.testing.assert_allclose(found[0].mean, known[0].mean, atol=0.0 if parts == PARTS else 0.5)
+    assert not np.array_equal(found[0].mean, known[0].mean)
+
+
+@pytest.mark.parametrize("in_one", [True, False])
+def test_an_epoch_of_a_large_log_takes_some_of_its_views_and_each_epoch_others(
+    world: TraitWorld, in_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, log = HazardConfig(members=1), in_memory(world) if in_one else in_parts(world)
+    met, validated = list[set[bytes]](), list[int]()
+
+    def fit(epochs: int) -> list[set[bytes]]:
+        """What each batch holds."""
+        met.clear()
+        validated.clear()
+        HazardModel(config).fit_parts(log, FitRun(epochs=epochs))
+        return list(met)
+
+    loss, nll = fitting.hazard_loss, fitting.exit_nll
+
+    def noted_loss(logit: Any, segments: Any, exit_: Any) -> Any:
+        met.append({row.tobytes() for row in logit.detach().numpy()})
+        return loss(logit, segments, exit_)
+
+    def noted_nll(slots: Any, exit_: Any) -> Any:
+        validated.append(len(exit_))
+        return nll(slots, exit_)
+
+    monkeypatch.setattr(fitting, "hazard_loss", noted_loss)
+    monkeypatch.setattr(fitting, "exit_nll", noted_nll)
+    sizes = [len(part) for part in log.parts(TRAIN)]
+    assert len(fit(1)) == sum(-(-size // config.batch_views) for size in sizes) > 4
+    everything = sum(validated)
+    monkeypatch.setattr(fitting, "EPOCH_VIEWS", 2 * config.batch_views - 1)
+    monkeypatch.setattr(fitting, "VALID_VIEWS", 1)
+    batches = fit(2)
+    assert len(batches) == 4
+    assert not set.union(*batches[:2]) & set.union(*batches[2:])
+    # Of the validation views the first part alone.
+    assert validated == [len(log.parts("valid").load(0))] * 2
+    assert sum(validated) == 2 * everything if in_one else sum(validated) < everything
 
 
 def test_what_only_learns_in_memory_says_so(world: TraitWorld) -> None:
