@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from segfeat.store.reader import FeatureStore
+from segmodel.data.log import Log
 from segmodel.evaluation.comparison import Comparison
-from segmodel.model import Log, Model, interactions_of
+from segmodel.model import Model
 from segmodel.models import DEFAULT, MODELS
 from segmodel.runs.compare import compare as compare_runs
 from segmodel.runs.compare import group_runs
@@ -115,7 +116,7 @@ def load(
     """
     from segmodel.models.device import resolve_device
 
-    predictor = open_predictor(run, store, None if history is None else interactions_of(history))
+    predictor = open_predictor(run, store, history)
     predictor.run.model.to(resolve_device(device))
     return Model(predictor)
 
@@ -164,7 +165,7 @@ def compare(
     else:
         groups = group_runs([_run(model) for model in models])
     names = BASELINES if baselines == "all" else tuple(baselines)
-    return compare_runs(groups, names, reference, None if interactions is None else interactions_of(interactions))
+    return compare_runs(groups, names, reference, interactions)
 
 
 def _run(model: Model | Run | str | Path) -> Run:

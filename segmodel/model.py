@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from segfeat.interactions import Interactions
-from segfeat.log_file import log_of_frame, read_interactions
 from segfeat.store.reader import FeatureStore
+from segmodel.data.log import Log
 from segmodel.recommend import DIRECT
 from segmodel.recommend.ranker import Ranking, rank_videos
 from segmodel.runs.held_out import BASELINES, Measured, measure_parts, measure_run
@@ -17,28 +16,7 @@ from segmodel.runs.predictor import PairPredictions, Predictor
 from segmodel.runs.run import Run
 
 if TYPE_CHECKING:
-    import pandas as pd
     from PIL.Image import Image
-
-Log: TypeAlias = "Interactions | pd.DataFrame | str | Path | Sequence[str | Path]"
-"""A watch log: read already, as a table, or as one or more files."""
-
-
-def interactions_of(log: Log, watch_needed: bool = True, context: Sequence[str] = ()) -> Interactions:
-    """The log behind any of its forms, with those of some context columns that it has.
-
-    Raises
-    ------
-    ValueError
-        If it lacks a column, or a file cannot be read.
-    """
-    import pandas as pd
-
-    if isinstance(log, Interactions):
-        return log
-    if isinstance(log, pd.DataFrame):
-        return log_of_frame(log, watch_needed, context)
-    return read_interactions(log, watch_needed, context=context, context_needed=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,7 +79,7 @@ class Model:
         if pairs is not None:
             if users or videos:
                 raise ValueError("give either users and videos, or pairs")
-            return self.predictor.pairs(interactions_of(pairs, False, self.predictor.data.context))
+            return self.predictor.pairs(self.predictor.data.read(pairs, watch_needed=False))
         if bool(users) != bool(videos):
             raise ValueError("users and videos belong together")
         return self.predictor.product(users, videos) if users else self.predictor.test()
@@ -179,8 +157,7 @@ class Model:
         data, names = self.predictor.data, BASELINES if baselines == "all" else tuple(baselines)
         if interactions is None and data.in_parts and data.history is None:
             return measure_parts(self.predictor, names)
-        log = None if interactions is None else interactions_of(interactions, context=data.context)
-        return measure_run(self.predictor, log, names)
+        return measure_run(self.predictor, None if interactions is None else data.read(interactions), names)
 
     def thumbnail(
         self, user: str, video: str, path: str | Path | None = None, *, videos: str | Path | None = None

@@ -52,7 +52,6 @@ def compare(
     segmodel compare runs/paper-1 runs/paper-2 --baselines all -o tables
     segmodel compare --fit paper --fit gbdt-hazard --store feats.h5 --cuts 0.7,0.8,0.9 --seeds 0,1,2 -o tables
     """
-    from segfeat.log_file import read_interactions
     from segmodel.evaluation.comparison_files import write_comparison
     from segmodel.evaluation.markdown import comparison_markdown
     from segmodel.runs.compare import compare as compare_runs
@@ -78,8 +77,8 @@ def compare(
         group_runs(opened),
         names,
         reference,
-        read_interactions(logs) if logs else None,
-        read_interactions(history) if history else None,
+        logs or None,
+        history or None,
     )
     printer.text(comparison_markdown(found, found.cuts[-1:]).rstrip())
     printer.result(**found.to_json())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from segfeat.interactions import Interactions
+from segmodel.data.log import Log
 from segmodel.data.splits import VALID_SHARE, parse_leave_out
 from segmodel.evaluation.comparison import Comparison, compare_outcomes
 from segmodel.evaluation.evaluation import Evaluation
@@ -22,8 +22,8 @@ def compare(
     models: Mapping[str, Sequence[Run]],
     baselines: Sequence[str] = (),
     reference: str | None = None,
-    log: Interactions | None = None,
-    history: Interactions | None = None,
+    log: Log | None = None,
+    history: Log | None = None,
 ) -> Comparison:
     """Evaluate runs and baselines on the same views.
 
@@ -35,7 +35,7 @@ def compare(
         Fitted on the training views of each cut; one that bears the name of a model is left to it.
     reference : str, optional
         Name of a model or baseline; DurationPosition where it takes part, else the first model.
-    log, history : Interactions, optional
+    log, history : Interactions, DataFrame or paths, optional
         Other views to measure on, and more views for histories.
 
     Raises
@@ -55,7 +55,7 @@ def compare(
         for run in sorted(group, key=lambda r: (r.config.train_share, r.config.seed)):
             cut = cut_name(run.config)
             with open_predictor(run, history=history) as predictor:
-                held = held_out(predictor.data, log)
+                held = held_out(predictor.data, None if log is None else predictor.data.read(log))
                 outcomes[name].setdefault(cut, []).append(held.evaluate(run.model))
                 for baseline in baselines:
                     if cut not in outcomes[baseline]:

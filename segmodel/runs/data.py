@@ -17,6 +17,7 @@ from segfeat.log_file import read_interactions
 from segfeat.partitioned_log import PartitionedLog, open_partitions
 from segfeat.store.reader import FeatureStore
 from segmodel.data.dataset import Dataset, make_dataset
+from segmodel.data.log import Log, read_log
 from segmodel.data.memory import check_fits
 from segmodel.data.partitions import PART_VIEWS, split_partitions
 from segmodel.data.parts import SplitLog
@@ -131,15 +132,15 @@ class RunData:
         """Content modalities of the store."""
         return tuple(self.store.encoders)
 
-    def read(self, paths: str | Path | Sequence[str | Path], watch_needed: bool = True) -> Interactions:
-        """Read files of views or pairs, with the log's context columns where they have them.
+    def read(self, log: Log, watch_needed: bool = True) -> Interactions:
+        """Read views or pairs, with the log's context columns where they have them.
 
         Raises
         ------
         ValueError
-            As :func:`segfeat.log_file.read_interactions`.
+            As :func:`segmodel.data.log.read_log`.
         """
-        return read_interactions(paths, watch_needed, context=self.context, context_needed=False)
+        return read_log(log, watch_needed, self.context)
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -312,9 +313,7 @@ class RunData:
         return {"max_segments": self.config.max_segments, "max_duration_s": self.config.max_duration_s}
 
 
-def open_data(
-    config: RunConfig, store: FeatureStore | None = None, history: Sequence[str | Path] | Interactions | None = None
-) -> RunData:
+def open_data(config: RunConfig, store: FeatureStore | None = None, history: Log | None = None) -> RunData:
     """Read what a configuration names.
 
     Parameters
@@ -322,7 +321,7 @@ def open_data(
     config : RunConfig
     store : FeatureStore, optional
         An opened one in place of the configuration's.
-    history : Interactions, or files of logs
+    history : Interactions, DataFrame or paths, optional
         Views beyond the log.
 
     Raises
@@ -338,11 +337,11 @@ def open_data(
         log = read_interactions(config.interactions, context=config.context, unit_ms=parse_units(config.unit))
     if config.updates:
         log = grown(RunData(config, store, log).log or Interactions.empty(), config.updates, config)
-    if history is not None and not isinstance(history, Interactions):
-        history = RunData(config, store, log).read(history) if history else None
-    if history is not None:
-        check_log(history)
-    return RunData(config, store, log, history)
+    if history is None or (isinstance(history, Sequence) and not history):
+        return RunData(config, store, log)
+    beyond = RunData(config, store, log).read(history)
+    check_log(beyond)
+    return RunData(config, store, log, beyond)
 
 
 def _opened(config: RunConfig) -> Interactions | PartitionedLog:

@@ -14,6 +14,7 @@ import numpy as np
 from segfeat.interactions import Interactions
 from segfeat.types import Bool, Float64
 from segmodel.data.dataset import Dataset
+from segmodel.data.log import Log
 from segmodel.data.parts import TEST
 from segmodel.data.views import Views
 from segmodel.prediction import SkipPrediction
@@ -200,7 +201,7 @@ class Predictor:
 def open_predictor(
     run: Run | str | Path = LATEST,
     store: str | Path | None = None,
-    history: Sequence[str | Path] | Interactions | None = None,
+    history: Log | None = None,
 ) -> Predictor:
     """Open a run with its store and log.
 
@@ -209,7 +210,7 @@ def open_predictor(
     run : Run or path
     store : path, optional
         Default: the one the run recorded.
-    history : Interactions, or files of logs
+    history : Interactions, DataFrame or paths, optional
         Views beyond the log.
 
     Raises

@@ -200,11 +200,13 @@ def _question(body: SkipRequest) -> Question:
         history=[_view(v, "") for v in body.history or ()],
         durations_ms=body.durations_ms or {},
         time_ms=body.time_ms,
+        context=body.context or {},
     )
 
 
 def _view(view: HistoryView, user_id: str) -> WatchedView:
-    return WatchedView(user_id, view.video_id, view.time_ms, view.duration_ms or 0, view.watch_ms)
+    duration_ms, context = view.duration_ms or 0, view.context or {}
+    return WatchedView(user_id, view.video_id, view.time_ms, duration_ms, view.watch_ms, context)
 
 
 def _encoded(scorer: LiveScorer, found: Answer, rows: list[dict[str, Any]]) -> bytes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from segfeat.interactions import Interactions
+from segfeat.interactions import Categories, Interactions
 
 NAME = "journal.sqlite"
 
@@ -19,13 +20,39 @@ POSTGRES = ("postgresql://", "postgres://")
 
 @dataclass(frozen=True)
 class WatchedView:
-    """A view as it is reported: times in ms, a duration of 0 is left to the store."""
+    """A view as it is reported: times in ms, a duration of 0 is left to the store, and what is known of its context."""
 
     user_id: str
     video_id: str
     time_ms: int
     duration_ms: int
     watch_ms: int
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    def row(self, names: Sequence[str]) -> tuple[str | int | None, ...]:
+        """As a row of a table with columns for some of the context."""
+        numbers = (self.time_ms, self.duration_ms, self.watch_ms)
+        return (self.user_id, self.video_id, *numbers, *map(self.context.get, names))
+
+    @classmethod
+    def of_row(cls, row: Sequence[str | int | None], names: Sequence[str]) -> WatchedView:
+        """The inverse of :meth:`row`."""
+        user_id, video_id, time_ms, duration_ms, watch_ms, *values = row
+        context = {name: str(v) for name, v in zip(names, values, strict=True) if v is not None}
+        return cls(str(user_id), str(video_id), int(time_ms or 0), int(duration_ms or 0), int(watch_ms or 0), context)
+
+
+COLUMNS = ("user_id", "video_id", "time_ms", "duration_ms", "watch_ms")
+"""Of a journal's table, besides ``number`` and one for each context column of the run's log."""
+
+
+def check_context(names: Sequence[str]) -> None:
+    """Raise ValueError for context columns that a journal cannot have beside its own, whatever their case."""
+    taken = {"number", *COLUMNS}
+    for name in names:
+        if name.lower() in taken or not name.isprintable():
+            raise ValueError(f"a journal cannot hold the context column {name!r} beside {', '.join(sorted(taken))}")
+        taken.add(name.lower())
 
 
 class Journal(Protocol):
@@ -63,8 +90,14 @@ def shown(place: str | Path) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def open_journal(place: str | Path) -> Journal:
+def open_journal(place: str | Path, context: Sequence[str] = ()) -> Journal:
     """The journal of a file, or of an address in PostgreSQL; made where it does not exist.
+
+    Parameters
+    ----------
+    place : str or path
+    context : sequence of str
+        Context columns that are written and read; a journal without one gets it.
 
     Raises
     ------
@@ -74,14 +107,14 @@ def open_journal(place: str | Path) -> Journal:
     if is_postgres(place):
         from segmodel.serve.postgres_journal import PostgresJournal
 
-        return PostgresJournal(str(place))
+        return PostgresJournal(str(place), context)
     from segmodel.serve.sqlite_journal import SqliteJournal
 
-    return SqliteJournal(place)
+    return SqliteJournal(place, context)
 
 
-def interactions_of(views: list[WatchedView]) -> Interactions:
-    """The views as a log, in the same order."""
+def interactions_of(views: list[WatchedView], context: Sequence[str] = ()) -> Interactions:
+    """The views as a log with some context columns, in the same order."""
     users = {v: i for i, v in enumerate(dict.fromkeys(view.user_id for view in views))}
     videos = {v: i for i, v in enumerate(dict.fromkeys(view.video_id for view in views))}
     return Interactions(
@@ -92,4 +125,11 @@ def interactions_of(views: list[WatchedView]) -> Interactions:
         time_ms=np.array([v.time_ms for v in views], dtype=np.int64),
         watch_ms=np.array([v.watch_ms for v in views], dtype=np.int64),
         duration_ms=np.array([v.duration_ms for v in views], dtype=np.int64),
+        context={name: _categories([v.context.get(name) for v in views]) for name in context},
     )
+
+
+def _categories(values: list[str | None]) -> Categories:
+    names = {v: i for i, v in enumerate(dict.fromkeys(v for v in values if v is not None))}
+    codes = np.array([-1 if v is None else names[v] for v in values], dtype=np.int32)
+    return Categories(codes, np.array(list(names), dtype=object))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import astuple
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from segfeat.interactions import Interactions
-from segmodel.serve.journal import WatchedView, interactions_of, shown
+from segmodel.serve.journal import COLUMNS, WatchedView, check_context, interactions_of, shown
 
 _CONNECT_S = 5
 
@@ -35,6 +35,8 @@ class PostgresJournal:
     ----------
     address : str
         ``postgresql://USER:PASSWORD@HOST/DATABASE``. The table ``segmodel_views`` is made where it does not exist.
+    context : sequence of str
+        Context columns that are written and read; a table without one gets it.
 
     Raises
     ------
@@ -42,15 +44,21 @@ class PostgresJournal:
         If it cannot be opened or is no journal.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, context: Sequence[str] = ()) -> None:
+        check_context(context)
         try:
             import psycopg
+            import psycopg.sql
         except ImportError as error:
             raise ValueError(f"{shown(address)}: {error}: pip install 'segfeat[postgres]'") from error
-        self._psycopg, self._address = psycopg, address
+        self._psycopg, self._address, self._context = psycopg, address, tuple(context)
+        identifier = psycopg.sql.Identifier
+        self._columns = psycopg.sql.SQL(", ").join(map(identifier, [*COLUMNS, *self._context]))
+        add = psycopg.sql.SQL("ALTER TABLE segmodel_views ADD COLUMN IF NOT EXISTS {} TEXT")
         self._connection: Any = None
         try:
-            self._writing(lambda connection: connection.execute(_TABLE))
+            for command in (_TABLE, *(add.format(identifier(name)) for name in self._context)):
+                self._writing(partial(_execute, command))
             self.read(after=2**62)
         except OSError as error:
             raise ValueError(f"cannot be used as a journal of views: {error}") from error
@@ -63,11 +71,12 @@ class PostgresJournal:
         OSError
             If it cannot be written.
         """
-        command = (
-            "INSERT INTO segmodel_views (user_id, video_id, time_ms, duration_ms, watch_ms) "
-            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+        sql, row = self._psycopg.sql, view.row(self._context)
+        values = sql.SQL(", ").join([sql.Placeholder()] * len(row))
+        command = sql.SQL("INSERT INTO segmodel_views ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
+            self._columns, values
         )
-        rows: int = self._writing(lambda connection: connection.execute(command, astuple(view)).rowcount)
+        rows: int = self._writing(lambda connection: connection.execute(command, row).rowcount)
         return rows == 1
 
     def read(self, after: int = 0) -> tuple[Interactions, int]:
@@ -78,14 +87,13 @@ class PostgresJournal:
         OSError
             If it cannot be read.
         """
-        command = (
-            "SELECT number, user_id, video_id, time_ms, duration_ms, watch_ms FROM segmodel_views "
-            "WHERE number > %s ORDER BY number"
-        )
+        query = "SELECT number, {} FROM segmodel_views WHERE number > %s ORDER BY number"
+        command = self._psycopg.sql.SQL(query).format(self._columns)
         rows = self._connected(lambda connection: connection.execute(command, (after,)).fetchall())
         if not rows:
             return Interactions.empty(), after
-        return interactions_of([WatchedView(*row[1:]) for row in rows]), rows[-1][0]
+        views = [WatchedView.of_row(row[1:], self._context) for row in rows]
+        return interactions_of(views, self._context), rows[-1][0]
 
     def close(self) -> None:
         """Close the connection."""
@@ -124,3 +132,7 @@ class PostgresJournal:
         # A committed view is on the disk before append() returns, however the server is set up.
         connection.execute("SET synchronous_commit = on")
         return connection
+
+
+def _execute(command: Any, connection: Any) -> None:
+    connection.execute(command)

@@ -33,6 +33,12 @@ class _Request(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
+Context = Annotated[
+    dict[Id, Id] | None,
+    Field(max_length=100, description="Values of the log's context columns, as far as they are known."),
+]
+
+
 class HistoryView(_Request):
     """A view that somebody without a known past has watched."""
 
@@ -40,6 +46,7 @@ class HistoryView(_Request):
     time_ms: TimeMs = Field(description="When the view began.")
     watch_ms: SpanMs
     duration_ms: SpanMs | None = Field(None, description="Needed where the video is not in the store.")
+    context: Context = None
 
 
 class Event(HistoryView):
@@ -70,6 +77,7 @@ class SkipRequest(_Request):
         None, max_length=MAX_VIDEOS, description="Lengths of videos that are not in the store."
     )
     time_ms: TimeMs | None = Field(None, description="The moment; default: just after the last known view.")
+    context: Context = None
     segments: bool = Field(False, description="Whether to answer with figures per segment as well.")
 
     @model_validator(mode="after")

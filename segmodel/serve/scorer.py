@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segfeat.interactions import Interactions
+from segfeat.interactions import Categories, Interactions
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import UNKNOWN, Views
 from segmodel.prediction import SkipPrediction, from_slots
@@ -43,6 +43,8 @@ class Question:
         For videos that are not in the store.
     time_ms : int, optional
         When; just after the last known view where absent.
+    context : mapping of name to value
+        Of the moment; columns of the run's log that are not named are unknown.
     """
 
     video_ids: Sequence[str]
@@ -50,6 +52,7 @@ class Question:
     history: Sequence[WatchedView] = ()
     durations_ms: Mapping[str, int] = field(default_factory=dict)
     time_ms: int | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +121,10 @@ class LiveScorer:
         Raises
         ------
         BadQuestion
-            If a video of the given history is neither in the store nor has a duration.
+            If a video of the given history is neither in the store nor has a duration, or the run's log has no such
+            context.
         """
+        self.check_context(question.context)
         self.pasts.refresh()
         visitors: dict[str, int] = {}
         if question.user_id is None:
@@ -129,7 +134,11 @@ class LiveScorer:
         time_ms = past.last_ms + 1 if question.time_ms is None else question.time_ms
         ids = list(dict.fromkeys(question.video_ids))
         views, skipped = self._views(ids, question.durations_ms, time_ms, visitors)
-        views = replace(views, user_ids=past.views.user_ids, video_ids=past.views.video_ids)
+        context = {
+            name: Categories(np.zeros(len(views), np.int32), np.array([value], dtype=object))
+            for name, value in question.context.items()
+        }
+        views = replace(views, user_ids=past.views.user_ids, video_ids=past.views.video_ids, context=context)
         end = int(np.searchsorted(past.views.time_ms, time_ms, side="left"))
         history = np.tile(np.array([0, end], dtype=np.int64), (len(views), 1))
         data = Dataset(views, past.views if len(past.views) else self.pasts.anybody(), history, self.data.store)
@@ -153,8 +162,16 @@ class LiveScorer:
         return found.title, found.thumbnails
 
     def check_known(self, view: WatchedView) -> None:
-        """Raise BadQuestion for a view that nobody can say the length of."""
+        """Raise BadQuestion for a view that nobody can say the length of, or with context that the log lacks."""
+        self.check_context(view.context)
         self._with_durations(interactions_of([view]))
+
+    def check_context(self, context: Mapping[str, str]) -> None:
+        """Raise BadQuestion for names that are no context columns of the run's log."""
+        for name in context:
+            if name not in self.data.context:
+                there = ", ".join(self.data.context) or "none"
+                raise BadQuestion(f"{name!r} is no context column of the run's log, which has: {there}")
 
     def _views(
         self, ids: list[str], durations_ms: Mapping[str, int], time_ms: int, visitors: dict[str, int]
@@ -173,7 +190,9 @@ class LiveScorer:
         return replace(views, video=codes[views.video]), skipped
 
     def _history(self, question: Question) -> Interactions:
-        history = self._with_durations(interactions_of(list(question.history)))
+        for view in question.history:
+            self.check_context(view.context)
+        history = self._with_durations(interactions_of(list(question.history), self.data.context))
         return history.take(history.first_of_duplicates())
 
     def _with_durations(self, log: Interactions) -> Interactions:
@@ -195,4 +214,5 @@ def open_scorer(
     ValueError
         If run, store, history or journal cannot be opened.
     """
-    return LiveScorer(open_predictor(folder.resolve(), store, history), open_journal(journal))
+    predictor = open_predictor(folder.resolve(), store, history)
+    return LiveScorer(predictor, open_journal(journal, predictor.data.context))

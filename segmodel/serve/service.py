@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from segmodel.serve.journal import WatchedView, open_journal
+from segmodel.serve.journal import Journal, WatchedView, open_journal
 from segmodel.serve.scorer import LiveScorer
 
 MAX_WAITING = 256
@@ -43,9 +43,9 @@ class Service:
     """
 
     def __init__(self, open_scorer: Callable[[], LiveScorer], journal: str | Path) -> None:
-        self._open = open_scorer
+        self._open, self._place = open_scorer, journal
         self.scorer = open_scorer()
-        self._journal = open_journal(journal)
+        self._journal = open_journal(journal, self.scorer.data.context)
         self._scoring = ThreadPoolExecutor(1, "scorer")
         self._writing = ThreadPoolExecutor(1, "journal")
         self._reloading = threading.Lock()
@@ -109,17 +109,24 @@ class Service:
         with self._reloading:
             try:
                 fresh = self._open()
+                journal = open_journal(self._place, fresh.data.context)
             except (ValueError, OSError) as error:
                 self.reloads["failed"] += 1
                 log.error("the run could not be reloaded, the old one stays: %s", error)
                 return
             self._scoring.submit(self._replace, fresh).result()
+            self._writing.submit(self._write_to, journal).result()
             self.reloads["ok"] += 1
             log.warning("run %s took over", fresh.run.name)
 
     def _replace(self, fresh: LiveScorer) -> None:
         old, self.scorer = self.scorer, fresh
         _use_one_core()
+        old.close()
+
+    def _write_to(self, journal: Journal) -> None:
+        """The same journal, with the context columns of the run that took over."""
+        old, self._journal = self._journal, journal
         old.close()
 
     def reload_soon(self) -> None:

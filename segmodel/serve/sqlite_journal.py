@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import astuple
+from collections.abc import Sequence
 from pathlib import Path
 
 from segfeat.interactions import Interactions
 from segfeat.tables import SQLITE
-from segmodel.serve.journal import WatchedView, interactions_of
+from segmodel.serve.journal import COLUMNS, WatchedView, check_context, interactions_of
 
 _BUSY_S = 10.0
 """How long a writer waits for another process's writer."""
@@ -34,6 +34,8 @@ class SqliteJournal:
     ----------
     path : path
         Made where it does not exist.
+    context : sequence of str
+        Context columns that are written and read; a journal without one gets it.
 
     Raises
     ------
@@ -41,8 +43,10 @@ class SqliteJournal:
         If it cannot be opened, is no journal, or by its name no log that other commands can read.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, context: Sequence[str] = ()) -> None:
+        self.path, self._context = Path(path), tuple(context)
+        check_context(self._context)
+        self._columns = ", ".join([*COLUMNS, *map(_quoted, self._context)])
         if self.path.suffix not in SQLITE:
             raise ValueError(f"{self.path}: a journal's name must end in {' or '.join(SQLITE)}")
         try:
@@ -52,9 +56,21 @@ class SqliteJournal:
             # A committed view is on the disk before append() returns, whatever happens to process or machine then.
             self._file.execute("PRAGMA synchronous = FULL")
             self._file.execute(_TABLE)
+            self._add_columns()
             self.read(after=2**62)
         except sqlite3.Error as error:
             raise ValueError(f"{self.path}: cannot be used as a journal of views: {error}") from error
+
+    def _add_columns(self) -> None:
+        if not self._context:
+            return
+        # Nobody else adds one in between.
+        self._file.execute("BEGIN IMMEDIATE")
+        there = {name for _, name, *_ in self._file.execute("PRAGMA table_info(views)")}
+        for name in self._context:
+            if name not in there:
+                self._file.execute(f"ALTER TABLE views ADD COLUMN {_quoted(name)} TEXT")
+        self._file.execute("COMMIT")
 
     def close(self) -> None:
         """Close the connection."""
@@ -69,22 +85,23 @@ class SqliteJournal:
             If it cannot be written.
         """
         try:
-            cursor = self._file.execute(
-                "INSERT INTO views (user_id, video_id, time_ms, duration_ms, watch_ms) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                astuple(view),
-            )
+            row = view.row(self._context)
+            command = f"INSERT INTO views ({self._columns}) VALUES ({', '.join('?' * len(row))}) ON CONFLICT DO NOTHING"
+            cursor = self._file.execute(command, row)
         except sqlite3.Error as error:
             raise OSError(f"{self.path}: the view could not be written: {error}") from error
         return cursor.rowcount == 1
 
     def read(self, after: int = 0) -> tuple[Interactions, int]:
         """Views numbered above ``after``, in the order they came, and the last number seen."""
-        rows = self._file.execute(
-            "SELECT number, user_id, video_id, time_ms, duration_ms, watch_ms FROM views WHERE number > ? "
-            "ORDER BY number",
-            (after,),
-        ).fetchall()
+        command = f"SELECT number, {self._columns} FROM views WHERE number > ? ORDER BY number"
+        rows = self._file.execute(command, (after,)).fetchall()
         if not rows:
             return Interactions.empty(), after
-        return interactions_of([WatchedView(*row[1:]) for row in rows]), rows[-1][0]
+        views = [WatchedView.of_row(row[1:], self._context) for row in rows]
+        return interactions_of(views, self._context), rows[-1][0]
+
+
+def _quoted(name: str) -> str:
+    """As an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'

@@ -84,6 +84,21 @@ def test_the_first_of_duplicates_is_kept_and_connections_see_each_other(postgres
     second.close()
 
 
+def test_context_columns_are_added_to_a_table_of_before(postgres: Postgres) -> None:
+    before, name = open_journal(postgres.address), 'ta"b'
+    seen = before.read()[1]
+    before.append(WatchedView("c", "v", 1, 0, 5))
+    books = [open_journal(postgres.address, [name]) for _ in range(2)]
+    assert books[0].append(WatchedView("c", "v", 2, 0, 5, {name: "feed"}))
+    assert before.append(WatchedView("c", "v", 3, 0, 5))
+    log, _ = books[1].read(seen)
+    codes, names = log.context[name]
+    assert (codes.tolist(), names.tolist()) == ([-1, 0, -1], ["feed"])
+    assert before.read(seen)[0].context == {}
+    for book in (before, *books):
+        book.close()
+
+
 def test_a_reader_misses_nothing_of_many_writers(postgres: Postgres) -> None:
     def write(number: int) -> None:
         book = open_journal(postgres.address)
