@@ -1,8 +1,9 @@
 """A watch log in partitions of users, one of which is in memory at a time.
 
-``views-00000.parquet`` and so on have the columns ``user_id, video_id, time_ms, watch_ms, duration_ms``. All views of a
-user are in one partition; within it rows stand by user and time, rows of one time in the order of the log. Last is
-written ``views.json``, which says how many there are and what was left out: a folder with one is complete.
+``views-00000.parquet`` and so on have the columns ``user_id, video_id, time_ms, watch_ms, duration_ms`` and those of
+the log's context, which are text and may have gaps. All views of a user are in one partition; within it rows stand by
+user and time, rows of one time in the order of the log. Last is written ``views.json``, which says how many there are,
+what was left out and which columns are context: a folder with one is complete.
 :func:`segfeat.importers.partitions.partition_log` writes it.
 """
 
@@ -10,15 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from segfeat.interactions import Interactions
+from segfeat.interactions import Categories, Interactions
 
 NAME = "views.json"
 ID_COLUMNS = ("user_id", "video_id")
@@ -37,12 +38,15 @@ class PartitionedLog:
         Of each partition.
     dropped : mapping of reason to int
         Rows of the log that are not here.
+    context : tuple of str
+        Context columns that are read.
     """
 
     folder: Path
     partitions: int
     views: tuple[int, ...]
     dropped: Mapping[str, int]
+    context: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return sum(self.views)
@@ -68,17 +72,35 @@ class PartitionedLog:
         ValueError
             If a file is missing, damaged or not of this format.
         """
-        tables = [_read(self.folder / partition_file(k)) for k in numbers]
+        tables = [_read(self.folder / partition_file(k), self.context) for k in numbers]
         # Ids stay codes all the way: there are far fewer of them than views.
         table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        ids, codes = {}, {}
-        for name in ID_COLUMNS:
-            column = table[name].combine_chunks()
-            ids[name] = column.dictionary.to_numpy(zero_copy_only=False).astype(object)
-            codes[name] = column.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        user, video, *context = (_categories(table[name]) for name in (*ID_COLUMNS, *self.context))
+        time_ms, watch_ms, duration_ms = (table[name].to_numpy().astype(np.int64) for name in NUMBER_COLUMNS)
         return Interactions(
-            *ids.values(), *codes.values(), *(table[name].to_numpy().astype(np.int64) for name in NUMBER_COLUMNS)
+            user.names,
+            video.names,
+            user.codes,
+            video.codes,
+            time_ms,
+            watch_ms,
+            duration_ms,
+            context=dict(zip(self.context, context, strict=True)),
         )
+
+    def with_context(self, names: Sequence[str]) -> PartitionedLog:
+        """The same log, read with some of its context columns.
+
+        Raises
+        ------
+        ValueError
+            If it has no column of such a name.
+        """
+        for name in names:
+            if name not in self.context:
+                there = ", ".join(self.context) or "none"
+                raise ValueError(f"{self.folder}: no context column {name!r}; there are: {there}")
+        return replace(self, context=tuple(names))
 
     def of_users(self, users: Collection[str]) -> Interactions:
         """The views of some users, of whose partitions one is in memory at a time."""
@@ -107,7 +129,8 @@ def open_partitions(folder: str | Path) -> PartitionedLog:
     path = Path(folder) / NAME
     try:
         about = json.loads(path.read_bytes())
-        return PartitionedLog(Path(folder), about["partitions"], tuple(about["views"]), about["dropped"])
+        context = tuple(about.get("context", ()))
+        return PartitionedLog(Path(folder), about["partitions"], tuple(about["views"]), about["dropped"], context)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{folder}: no complete log in partitions: {error}") from error
 
@@ -117,15 +140,22 @@ def partition_file(k: int) -> str:
     return f"views-{k:05d}.parquet"
 
 
-def _read(path: Path) -> pa.Table:
-    columns = [*ID_COLUMNS, *NUMBER_COLUMNS]
+def _categories(column: pa.ChunkedArray) -> Categories:
+    coded = column.combine_chunks()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return Categories(codes, coded.dictionary.to_numpy(zero_copy_only=False).astype(object))
+
+
+def _read(path: Path, context: Sequence[str]) -> pa.Table:
+    columns, coded = [*ID_COLUMNS, *NUMBER_COLUMNS], [*ID_COLUMNS, *context]
     try:
-        table = pq.read_table(path, columns=columns, read_dictionary=list(ID_COLUMNS), partitioning=None)
+        table = pq.read_table(path, columns=[*columns, *context], read_dictionary=coded, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path}: cannot be read as a partition of a log: {error}") from error
     wrong = [name for name in columns if name not in table.column_names or table[name].null_count]
     wrong += [name for name in NUMBER_COLUMNS if name not in wrong and not pa.types.is_integer(table[name].type)]
-    wrong += [name for name in ID_COLUMNS if name not in wrong and not pa.types.is_dictionary(table[name].type)]
+    wrong += [name for name in context if name not in table.column_names]
+    wrong += [name for name in coded if name not in wrong and not pa.types.is_dictionary(table[name].type)]
     if wrong:
         raise ValueError(f"{path}: no partition of a log: column {wrong[0]} is missing, has gaps or another type")
     return table

@@ -13,17 +13,13 @@ from segfeat.importers.ready_features import DTYPES, SEGMM_DIM, ReadyFeatures
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.segment import SEGMENT_S
 
+from ..names import names
 from ..printer import Printer, prints
 from ..units import UNIT
 from .import_features import import_features
 
 if TYPE_CHECKING:
     from segfeat.importers.summary import ImportSummary, TableSummary
-
-
-def _names(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Names given one by one or with commas between them, each once."""
-    return tuple(dict.fromkeys(name.strip() for names in given for name in names.split(",") if name.strip()))
 
 
 class _Import(click.Group):
@@ -61,7 +57,7 @@ class _Import(click.Group):
     "attributes",
     multiple=True,
     metavar="NAME[,NAME]",
-    callback=_names,
+    callback=names,
     help="Columns of --metadata to keep as attributes, instead of the usual ones.",
 )
 @click.option("--text", default="none", show_default=True, metavar="ENCODER", help="Encode titles, one vector a video.")
@@ -69,7 +65,7 @@ class _Import(click.Group):
     "--context",
     multiple=True,
     metavar="NAME[,NAME]",
-    callback=_names,
+    callback=names,
     help="Columns of LOG to keep as categories of the views.",
 )
 @UNIT

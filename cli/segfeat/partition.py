@@ -8,6 +8,7 @@ import click
 
 from segfeat.interactions import MAX_DURATION_S
 
+from ..names import names
 from ..printer import Printer, prints
 
 
@@ -20,6 +21,13 @@ from ..printer import Printer, prints
 @click.option(
     "--max-duration-s", default=MAX_DURATION_S, show_default=True, help="Leave out videos this long or longer."
 )
+@click.option(
+    "--context",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    callback=names,
+    help="Columns to keep as categories of the views.",
+)
 @prints
 def partition(
     logs: tuple[Path, ...],
@@ -28,6 +36,7 @@ def partition(
     memory_mb: int,
     threads: int | None,
     max_duration_s: float,
+    context: tuple[str, ...],
     printer: Printer,
 ) -> None:
     """Write the usable views of logs (CSV, CSV.gz or Parquet, in ms) as Parquet, partitioned by user, sorted by time.
@@ -37,10 +46,16 @@ def partition(
     from segfeat.importers.partitions import partition_log
 
     log = partition_log(
-        logs, out, partitions=partitions, memory_mb=memory_mb, threads=threads, max_duration_s=max_duration_s
+        logs,
+        out,
+        partitions=partitions,
+        memory_mb=memory_mb,
+        threads=threads,
+        max_duration_s=max_duration_s,
+        context=context,
     )
     printer.text(f"rows       {len(log) + sum(log.dropped.values()):,} read, {len(log):,} used")
     for reason, count in log.dropped.items():
         printer.text(f"           {count:,} dropped: {reason}")
     printer.text(f"wrote {out}: {log.partitions} partitions of at most {max(log.views):,} views")
-    printer.result(folder=out, partitions=log.partitions, views=len(log), dropped=log.dropped)
+    printer.result(folder=out, partitions=log.partitions, views=len(log), dropped=log.dropped, context=log.context)

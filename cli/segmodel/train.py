@@ -12,6 +12,7 @@ from segmodel.countdown import Countdown
 from segmodel.models import DEFAULT, MODELS
 from segmodel.runs.loggers import LOGGERS
 
+from ..names import names
 from ..printer import Printer, prints
 from ..units import UNIT
 from .options import FILE, device, key_values
@@ -42,7 +43,11 @@ class _SplitCommand(click.Command):
     help="Watch log, or the folder of its partitions; default: that of the store.",
 )
 @click.option(
-    "--context", multiple=True, metavar="NAME", help="Column of --interactions to keep as categories of the views."
+    "--context",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    callback=names,
+    help="Columns of --interactions to keep as categories of the views.",
 )
 @UNIT
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")

@@ -16,7 +16,7 @@ from typing import Any
 
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.log_file import COLUMNS
-from segfeat.partitioned_log import NAME, PartitionedLog, partition_file
+from segfeat.partitioned_log import ID_COLUMNS, NAME, NUMBER_COLUMNS, PartitionedLog, partition_file
 
 PARTITIONS = 64
 """Partitions by default: of a billion views, 16 million views and some 300 MB each."""
@@ -34,6 +34,7 @@ def partition_log(
     threads: int | None = None,
     max_duration_s: float = MAX_DURATION_S,
     columns: Mapping[str, tuple[str, ...]] = COLUMNS,
+    context: Sequence[str] = (),
 ) -> PartitionedLog:
     """Write the usable rows of a log of any size in partitions, in bounded memory.
 
@@ -55,6 +56,8 @@ def partition_log(
         Rows of videos that last this long or longer are dropped.
     columns : mapping
         Accepted column names of each of the five fields.
+    context : sequence of str
+        Further columns to be kept as categories.
 
     Raises
     ------
@@ -71,6 +74,8 @@ def partition_log(
         raise ValueError(f"{out} exists already; choose another name")
     if partitions < 1:
         raise ValueError(f"a log needs at least one partition, not {partitions}")
+    if taken := {*ID_COLUMNS, *NUMBER_COLUMNS} & {name.lower() for name in context}:
+        raise ValueError(f"{', '.join(sorted(taken))} of a view cannot be context as well")
     if not out.parent.is_dir():
         raise ValueError(f"{out.parent}: no such folder")
     with tempfile.TemporaryDirectory(prefix=f"{out.name}.", dir=out.parent) as folder:
@@ -79,14 +84,14 @@ def partition_log(
         settings: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "temp_directory": str(Path(folder) / "spilled")}
         with duckdb.connect(config=settings | ({"threads": threads} if threads else {})) as database:
             try:
-                dropped, views = Counter(_stage(database, files, staged, partitions, columns)), []
+                dropped, views = Counter(_stage(database, files, staged, partitions, columns, context)), []
                 for k in range(partitions):
-                    counts = _sort(database, staged / f"part={k}", done / partition_file(k), max_duration_s)
+                    counts = _sort(database, staged / f"part={k}", done / partition_file(k), max_duration_s, context)
                     views.append(counts.get(None, 0))
                     dropped.update({reason: n for reason, n in counts.items() if reason})
             except duckdb.Error as error:
                 raise ValueError(f"{files[0]}: cannot be read as a log: {str(error).splitlines()[0]}") from error
-        log = PartitionedLog(out, partitions, tuple(views), dict(dropped))
+        log = PartitionedLog(out, partitions, tuple(views), dict(dropped), tuple(context))
         (done / NAME).write_text(json.dumps({k: v for k, v in asdict(log).items() if k != "folder"}, indent=1))
         shutil.move(done, out)
     return log
@@ -98,6 +103,7 @@ def _stage(
     staged: Path,
     partitions: int,
     columns: Mapping[str, tuple[str, ...]],
+    context: Sequence[str],
 ) -> dict[str, int]:
     """All rows with readable values by partition, in any order, with their place in the log; what was left out."""
     # Every row stands under its first reason; repeated and unusable ones are found partition by partition.
@@ -110,7 +116,7 @@ def _stage(
     case = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
     dropped: dict[str, int] = {}
     for number, file in enumerate(files):
-        selected = _selected(database, file, columns)
+        selected = _selected(database, file, columns, context)
         source = f"SELECT *, CASE {case} END AS reason FROM ({selected})"
         for reason, count in database.execute(
             f"SELECT reason, count(*) FROM ({source}) WHERE reason IS NOT NULL GROUP BY reason", [str(file)]
@@ -119,7 +125,7 @@ def _stage(
         database.execute(
             f"""COPY (
                 SELECT user_id, video_id, time_ms::BIGINT AS time_ms, greatest(watch_ms, 0)::BIGINT AS watch_ms,
-                       greatest(duration_ms, 0)::BIGINT AS duration_ms, {number} AS file, place,
+                       greatest(duration_ms, 0)::BIGINT AS duration_ms, {number} AS file, place, {_staged(context)}
                        (md5_number_lower(user_id) % {partitions})::INTEGER AS part
                 FROM ({source}) WHERE reason IS NULL
             ) TO ? (FORMAT parquet, PARTITION_BY (part), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'f{number}_{{i}}')""",
@@ -128,8 +134,17 @@ def _stage(
     return dropped
 
 
-def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]]) -> str:
-    """A query of the five fields and each row's place, with the file's name as its parameter."""
+def _staged(context: Sequence[str]) -> str:
+    """Context columns while they are sorted, whatever they are called."""
+    return "".join(f"context_{i}, " for i in range(len(context)))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]], context: Sequence[str]) -> str:
+    """A query of the five fields, the context and each row's place, with the file's name as its parameter."""
     if not file.exists():
         raise ValueError(f"{file}: no such log file")
     parquet = file.suffix == ".parquet"
@@ -139,11 +154,12 @@ def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]])
     }
     found = {field: next((name for name in names if name in kinds), None) for field, names in columns.items()}
     missing = [" or ".join(columns[field]) for field, name in found.items() if name is None]
+    missing += [name for name in context if name not in kinds]
     if missing:
         raise ValueError(f"{file}: missing column(s) {', '.join(missing)}; found {', '.join(kinds)}")
     terms = []
     for field, name in found.items():
-        column = '"' + str(name).replace('"', '""') + '"'
+        column = _quoted(str(name))
         if field in ("user", "video"):
             # Whole numbers that met a missing value lose their fraction.
             text = f"{column}::BIGINT::VARCHAR" if kinds[str(name)] in ("DOUBLE", "FLOAT") else f"{column}::VARCHAR"
@@ -152,10 +168,20 @@ def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]])
             terms.append(f"TRY_CAST({column} AS DOUBLE) AS {field}")
         else:  # an empty duration or watch time is unknown, words are unreadable
             terms.append(f"CASE WHEN {column} IS NULL THEN 0 ELSE TRY_CAST({column} AS DOUBLE) END AS {field}")
+    for i, name in enumerate(context):
+        column, text = _quoted(name), f"{_quoted(name)}::VARCHAR"
+        if kinds[name] in ("DOUBLE", "FLOAT"):
+            (whole,) = database.execute(
+                f"SELECT coalesce(bool_and({column} = trunc({column})), true) FROM {read}", [str(file)]
+            ).fetchone()
+            text = f"{column}::BIGINT::VARCHAR" if whole else text
+        terms.append(f"nullif(trim({text}), '') AS context_{i}")
     return f"SELECT {', '.join(terms)}, row_number() OVER () AS place FROM {read}"
 
 
-def _sort(database: Any, staged: Path, target: Path, max_duration_s: float) -> dict[str | None, int]:
+def _sort(
+    database: Any, staged: Path, target: Path, max_duration_s: float, context: Sequence[str]
+) -> dict[str | None, int]:
     """One partition sorted, its repeated and unusable rows left out: rows by the reason why, None for those kept."""
     limit_ms = round(max_duration_s * 1000)
     database.execute(
@@ -165,11 +191,12 @@ def _sort(database: Any, staged: Path, target: Path, max_duration_s: float) -> d
                            WHEN duration_ms >= {limit_ms} THEN 'duration of {max_duration_s:g} s or more'
                            WHEN watch_ms <= 0 THEN 'no watch time' END AS reason
             FROM (SELECT *, row_number() OVER (PARTITION BY user_id, video_id, time_ms ORDER BY file, place)
-                  AS occurrence FROM {_STAGED if staged.exists() else _NOTHING})""",
+                  AS occurrence FROM {_STAGED if staged.exists() else _nothing(context)})""",
         [str(staged / "*.parquet")] if staged.exists() else [],
     )
+    kept = "".join(f", context_{i} AS {_quoted(name)}" for i, name in enumerate(context))
     database.execute(
-        """COPY (SELECT user_id, video_id, time_ms, watch_ms, duration_ms FROM one WHERE reason IS NULL
+        f"""COPY (SELECT user_id, video_id, time_ms, watch_ms, duration_ms{kept} FROM one WHERE reason IS NULL
            ORDER BY user_id, time_ms, file, place) TO ? (FORMAT parquet, COMPRESSION zstd)""",
         [str(target)],
     )
@@ -178,5 +205,9 @@ def _sort(database: Any, staged: Path, target: Path, max_duration_s: float) -> d
 
 _STAGED = "read_parquet(?, hive_partitioning = false)"
 
-_NOTHING = """(SELECT '' AS user_id, '' AS video_id, 0::BIGINT AS time_ms, 0::BIGINT AS watch_ms,
-    0::BIGINT AS duration_ms, 0 AS file, 0::BIGINT AS place WHERE false)"""
+
+def _nothing(context: Sequence[str]) -> str:
+    """A partition without views."""
+    columns = "".join(f"'' AS context_{i}, " for i in range(len(context)))
+    return f"""(SELECT {columns}'' AS user_id, '' AS video_id, 0::BIGINT AS time_ms, 0::BIGINT AS watch_ms,
+        0::BIGINT AS duration_ms, 0 AS file, 0::BIGINT AS place WHERE false)"""

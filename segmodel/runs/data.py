@@ -145,7 +145,7 @@ class RunData:
     @property
     def context(self) -> tuple[str, ...]:
         """Names of the log's context columns."""
-        return tuple(self.source.context) if isinstance(self.source, Interactions) else ()
+        return () if self.source is None else tuple(self.source.context)
 
     @cached_property
     def known(self) -> Interactions:
@@ -346,9 +346,9 @@ def open_data(config: RunConfig, store: FeatureStore | None = None, history: Log
 
 def _opened(config: RunConfig) -> Interactions | PartitionedLog:
     """A log in partitions; a small one as any log that is read."""
-    if config.unit or config.context:
-        raise ValueError(f"{config.interactions[0]}: a log in partitions is in milliseconds and has no context columns")
-    log = open_partitions(config.interactions[0])
+    if config.unit:
+        raise ValueError(f"{config.interactions[0]}: a log in partitions is in milliseconds")
+    log = open_partitions(config.interactions[0]).with_context(config.context)
     return log if len(log) > PART_VIEWS else log.read(*range(log.partitions))
 
 

@@ -44,6 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "time_ms": 1_700_000_000_000 + rng.integers(0, 10**9, n),
             "duration_ms": duration_ms[video],
             "watch_ms": watched.astype(int) + 1,
+            "tab": rng.choice(["feed", "search"], n),
         }
     ).to_csv(folder / "log.csv", index=False)
     write_store(folder / "feats.h5", StoreHeader(5.0, {}, {}), [])
@@ -79,6 +80,34 @@ def test_a_run_says_what_it_learned_from(run: Path) -> None:
     assert facts["views"] == {"train": 960, "valid": 120, "test": 120}
     assert facts["log_fingerprint"] == open_partitions(run.parent / "views").fingerprint()
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_context_of_partitions_is_learned_from(
+    place: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_data, "PART_VIEWS", 400)
+    views, log = tmp_path / "views", place / "log.csv"
+    made = cli("segfeat", "partition", log, "-o", views, "--partitions", PARTITIONS, "--context", "tab", "--json")
+    assert json.loads(made.out)["context"] == ["tab"]
+    train = ("segmodel", "train", place / "feats.h5", "--interactions", views, "--set", "members=1", "--epochs", 1)
+    wrong = cli(*train, "--context", "page", "--out", tmp_path / "wrong")
+    assert wrong.code == 1
+    assert "views: no context column 'page'; there are: tab" in wrong.err
+    for out, options in (("with", ("--context", "tab")), ("without", ())):
+        assert cli(*train, *options, "--out", tmp_path / out).code == 0
+    traits = {name: load_run(tmp_path / name).model.state()[0]["traits"] for name in ("with", "without")}
+    assert traits == {"with": {"context": {"tab": ["feed", "search"]}}, "without": {}}
+    # A pair brings its own.
+    pairs = pd.DataFrame(
+        {"user_id": "u1", "video_id": "v1", "time_ms": 1_800_000_000_000, "duration_ms": 30_000}, index=[0]
+    )
+    found = []
+    for tab in ("feed", "search"):
+        pairs.assign(tab=tab).to_csv(tmp_path / "pairs.csv", index=False)
+        asked = ("--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "skips.csv")
+        assert cli("segmodel", "predict-skip", "--run", tmp_path / "with", *asked).code == 0
+        found.append(pd.read_csv(tmp_path / "skips.csv").survival.to_numpy())
+    assert not np.allclose(*found)
 
 
 def test_it_reads_no_more_than_a_part_at_a_time(
@@ -186,7 +215,7 @@ def test_a_folder_without_partitions_is_named(place: Path, cli: Cli) -> None:
 def test_units_are_refused(place: Path, cli: Cli, run: Path) -> None:
     answer = cli("segmodel", "train", place / "feats.h5", "--interactions", place / "views", "--unit", "s")
     assert answer.code == 1
-    assert "in milliseconds and has no context columns" in answer.err
+    assert "views: a log in partitions is in milliseconds" in answer.err
 
 
 @pytest.mark.slow

@@ -76,6 +76,43 @@ def test_partitions_are_read_as_any_log_of_their_files(files: list[Path], tmp_pa
             assert getattr(found, name).dtype == getattr(known, name).dtype
 
 
+def test_context_columns_come_along_as_the_reader_reads_them(tmp_path: Path, rng: np.random.Generator) -> None:
+    names = ["tab", "part", 'wh"at', "score", "page", "nothing"]
+    for k, file in enumerate(("a.csv", "b.parquet")):
+        made = table(rng, 500).assign(
+            tab=rng.choice(["feed", " search ", "", None], 500),
+            part=rng.integers(0, 3, 500),
+            **{'wh"at': rng.choice(["x", "ü y"], 500)},
+            score=rng.choice([0.5, 1.0, np.nan], 500),
+            page=rng.choice([1.0, 2.0, np.nan], 500),
+            nothing=None,
+        )
+        made.to_csv(tmp_path / file, index=False) if k == 0 else made.to_parquet(tmp_path / file)
+    for file in ("a.csv", "b.parquet"):
+        folder = tmp_path / f"{file}.views"
+        log = partition_log(tmp_path / file, folder, partitions=5, threads=1, context=names)
+        assert log == open_partitions(folder)
+        known = read_interactions(tmp_path / file, context=names).usable()
+
+        def rows(log: Interactions) -> list[tuple[object, ...]]:
+            context = [
+                [column.names[code] if code >= 0 else None for code in column.codes] for column in log.context.values()
+            ]
+            return sorted(zip(rows_of(log), *context, strict=True), key=repr)
+
+        assert {*known.context} == {*names}
+        assert rows(log.read(*range(5))) == rows(known)
+        some = log.with_context(["part"])
+        assert [*some.read(0).context] == [*some.of_users(["u1"]).context] == ["part"]
+        with pytest.raises(ValueError, match="no context column 'page number'; there are: tab, part"):
+            log.with_context(["page number"])
+    with pytest.raises(ValueError, match=r"missing column\(s\) elsewhere; found user_id"):
+        partition_log(tmp_path / "a.csv", tmp_path / "no", context=["elsewhere"])
+    with pytest.raises(ValueError, match="time_ms of a view cannot be context"):
+        partition_log(tmp_path / "a.csv", tmp_path / "no", context=["time_ms"])
+    assert not (tmp_path / "no").exists()
+
+
 def test_a_partition_that_is_none_is_named(files: list[Path], tmp_path: Path) -> None:
     log = partition_log(files, tmp_path / "views", partitions=2, memory_mb=200, threads=1)
     path = log.folder / partition_file(1)
