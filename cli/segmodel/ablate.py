@@ -51,15 +51,19 @@ def ablate(
     from segmodel.evaluation.comparison_files import write_comparison
     from segmodel.evaluation.markdown import comparison_markdown
     from segmodel.runs.compare import compare
-    from segmodel.runs.sweep import FULL, ablated_models, ablations, fit_grid
+    from segmodel.runs.sweep import FULL, ablated_models, ablations, fit_grid, what_there_is
 
     with FeatureStore(store) as features:
-        there = ("id", *features.encoders)
+        used = tuple(modalities.split(",")) if modalities else ("id", *features.encoders)
+        # A log of its own is read without context columns.
+        there = what_there_is(features, None if logs else features.interactions)
+    if used == ("id",):
+        there -= {"content"}
     options = {**settings, **({"epochs": epochs} if epochs is not None else {})}
     if logs:
         options["interactions"] = [str(path) for path in logs]
     for model in models or ablated_models():
-        variants = ablations(model, tuple(modalities.split(",")) if modalities else there)
+        variants = ablations(model, used, there)
         trained = fit_grid(
             store,
             {name: {**options, **variant} for name, variant in variants.items()},

@@ -12,7 +12,10 @@ Search = Mapping[str, Sequence[Any]]
 """A setting -> its choices; the first of each make the first trial. A ``Config`` declares it as ``search``."""
 
 Ablations = Mapping[str, Mapping[str, Any]]
-"""A part of a model -> the settings that leave it out. A ``Config`` declares it as ``ablations``."""
+"""A part of a model -> the settings that leave it out. A ``Config`` declares it as ``ablations``.
+
+What a part cannot do without it declares as ``ablation_needs``: part -> ``content``, or a kind of traits.
+"""
 
 
 def stored_settings(config: type, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from segfeat.interactions import Interactions
+from segfeat.store.reader import FeatureStore
 from segmodel.countdown import Countdown
 from segmodel.data.splits import VALID_SHARE
+from segmodel.data.traits import CONTEXT, USER, VIDEO
 from segmodel.models import MODELS, model_class
 from segmodel.models.settings import Ablations
 from segmodel.runs.config import run_config
@@ -103,7 +106,18 @@ def ablated_models() -> list[str]:
     return [name for name in MODELS if getattr(model_class(name).Config, "ablations", {})]
 
 
-def ablations(model: str, modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
+def what_there_is(store: FeatureStore, log: Interactions | None) -> frozenset[str]:
+    """What parts of models may need, of a store and a log: ``content``, and kinds of traits."""
+    has = {
+        "content": store.encoders,
+        VIDEO: store.video_attributes,
+        USER: store.user_attributes,
+        CONTEXT: {} if log is None else log.context,
+    }
+    return frozenset(name for name, found in has.items() if found)
+
+
+def ablations(model: str, modalities: Sequence[str], there: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
     """The full model, the model without each of its parts, and with each modality alone.
 
     Parameters
@@ -112,6 +126,8 @@ def ablations(model: str, modalities: Sequence[str]) -> dict[str, dict[str, Any]
         Registry name.
     modalities : sequence of str
         Those the full model uses, of ``id``, ``visual``, ``audio``, ``text``.
+    there : collection of str, optional
+        Of :func:`what_there_is`; parts that need something else are left out, since they can do nothing.
 
     Returns
     -------
@@ -128,8 +144,10 @@ def ablations(model: str, modalities: Sequence[str]) -> dict[str, dict[str, Any]
         raise ValueError(f"no ablations for model {model!r}; valid are {', '.join(ablated_models())}")
     base = {"model": model, "modalities": tuple(modalities)}
     found: dict[str, dict[str, Any]] = {FULL: dict(base)}
+    needs: Mapping[str, str] = getattr(model_class(model).Config, "ablation_needs", {})
     for name, settings in parts.items():
-        found[name] = {**base, **settings}
+        if there is None or name not in needs or needs[name] in there:
+            found[name] = {**base, **settings}
     if len(modalities) > 1:
         for modality in modalities:
             found[f"{modality} only"] = {**base, "modalities": (modality,)}

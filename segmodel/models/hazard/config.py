@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from segmodel.data.batch import CONTENT
+from segmodel.data.traits import CONTEXT, USER, VIDEO
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models.settings import Ablations, Search
 
@@ -30,6 +31,15 @@ class HazardConfig:
         "one Newton step to a taste": {"taste_steps": 1},
         "tastes without bounds": {"taste_bounded": False},
         "one network": {"members": 1},
+    }
+    ablation_needs: ClassVar[Mapping[str, str]] = {
+        "no attributes": VIDEO,
+        "no user attributes": USER,
+        "no context": CONTEXT,
+        "no modality dropout": "content",
+        "tastes of the last views alone": "content",
+        "one Newton step to a taste": "content",
+        "tastes without bounds": "content",
     }
     before: ClassVar[Mapping[str, Any]] = {
         "taste_heads": 2,

@@ -107,7 +107,9 @@ class ContentTaste(nn.Module):
         content : Content
         """
         unit = rows if rows.dim() == 3 else self.units(rows)
-        target, history = (F.embedding(r, unit.flatten(1)) for r in (content.segment_row, content.history_row))
+        # One network's units may lie between those of others, and gathering from there takes twice as long.
+        table = unit.flatten(1).contiguous()
+        target, history = (F.embedding(r, table) for r in (content.segment_row, content.history_row))
         here, there = valid[content.segment_row], valid[content.history_row]
         evidence = evidence * there[..., None]
         # Where all views share a history, theirs is one long row of segments.
@@ -127,7 +129,7 @@ class ContentTaste(nn.Module):
         """exp(b (cos - 1)), (B, heads, ·, H), of vectors (B, ·, heads · size) and (B, H, heads · size)."""
         target, history = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (target, history))
         sharpness = F.softplus(self.sharpness)[:, None, None]
-        exponent = target @ (history * sharpness).transpose(-1, -2) - sharpness
+        exponent = (target * sharpness) @ history.transpose(-1, -2) - sharpness
         return exponent.exp() if torch.is_grad_enabled() else exponent.exp_()
 
 

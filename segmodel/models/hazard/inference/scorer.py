@@ -161,7 +161,7 @@ def mean_hazard(
         rows = np.arange(start, min(start + _SCORE_VIEWS, len(data)))
         batch = batches.make(data, inputs, rows, states=states).to(device)
         members = [batch.of_member(k) if states else batch for k in range(len(networks))]
-        each = [torch.sigmoid(n.eval()(b).float()) for n, b in zip(networks, members, strict=True)]
+        each = [torch.sigmoid(n(b).float()) for n, b in zip(networks, members, strict=True)]
         out = torch.stack(each).mean(dim=0)
         hazard[rows, : out.shape[1]] = out.cpu().numpy()
     hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
