@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy.typing as npt
 
+WEIGHTS = "weights.safetensors"
+
 
 def write_state(folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write what a model learned as ``facts.json`` and ``weights.safetensors`` into a folder."""
-    from safetensors.numpy import save
-
     (folder / "facts.json").write_text(json.dumps(dict(facts)))
-    # As bytes: the library's own file has the permissions of a private temporary file, whatever the umask.
-    (folder / "weights.safetensors").write_bytes(save({k: v.copy(order="C") for k, v in arrays.items()}))
+    write_arrays(folder / WEIGHTS, arrays)
 
 
 def read_state(folder: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -27,15 +26,28 @@ def read_state(folder: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]
     ValueError
         If a file is missing, cut off or no such file; the message names it.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    facts, weights = folder / "facts.json", folder / "weights.safetensors"
+    facts = folder / "facts.json"
     try:
         found = json.loads(facts.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{facts}: cannot be read: {error}") from error
+    return found, read_arrays(folder / WEIGHTS)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays as a safetensors file."""
+    from safetensors.numpy import save
+
+    # As bytes: the library's own file has the permissions of a private temporary file, whatever the umask.
+    path.write_bytes(save({k: v.copy(order="C") for k, v in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """What :func:`write_arrays` wrote; errors as :func:`read_state`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
-        return found, load_file(weights)
+        return load_file(path)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ValueError(f"{weights}: cut off or no weights file ({error}); copy it again, or train anew") from error
+        raise ValueError(f"{path}: cut off or no weights file ({error}); copy it again, or train anew") from error

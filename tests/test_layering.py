@@ -102,7 +102,9 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segmodel.model": (
         *STORE, "segmodel.data", "segmodel.media", "segmodel.recommend", "segmodel.report", "segmodel.runs",
     ),
-    "segmodel.api": (*STORE, "segmodel.data", "segmodel.model", "segmodel.evaluation", "segmodel.models", "segmodel.runs"),
+    "segmodel.api": (
+        *STORE, "segmodel.data", "segmodel.model", "segmodel.evaluation", "segmodel.models", "segmodel.runs",
+    ),
     "segmodel": ("segmodel.model", "segmodel.api"),
     "segfeat_cli": ("segfeat", "segmodel"),
     "segmodel.__main__": ("segfeat_cli",),

@@ -114,6 +114,16 @@ class SegmentModel(ABC):
     def to(self, device: str) -> None:  # noqa: B027  # most models predict on the CPU, which is fastest for their sizes
         """Predict on ``device`` from now on, where the model has something to move."""
 
+    def work_out(self, data: Dataset) -> Arrays:
+        """What can be worked out once of the log's views, with their histories, so that nobody who asks waits for it.
+
+        It stays beside the model, for it tells what users have watched. Predictions are the same without it.
+        """
+        return {}
+
+    def recall(self, arrays: Arrays) -> None:  # noqa: B027  # most models work nothing out
+        """Take over what :meth:`work_out` returned."""
+
     def past_has_grown(self, before: Views, after: Views) -> None:  # noqa: B027  # most models remember nothing
         """Hear that ``after``, a user's past, takes the place of ``before``, of which something may be remembered."""
 

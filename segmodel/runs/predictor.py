@@ -219,4 +219,8 @@ def open_predictor(
         If run, store or a log cannot be opened, or the store does not fit the run.
     """
     opened = run if isinstance(run, Run) else load_run(run)
-    return Predictor(opened, open_data(opened.config, opened.open_store(store), history))
+    predictor = Predictor(opened, open_data(opened.config, opened.open_store(store), history))
+    # Of other features something else would have been worked out.
+    if predictor.data.store.content_hash == opened.data["store_hash"]:
+        opened.recall()
+    return predictor

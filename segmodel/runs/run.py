@@ -5,7 +5,8 @@
 ``data.json``       fingerprints of store and log, counts of views per part, rows dropped by reason
 ``versions.json``   Python and package versions
 ``metrics.jsonl``   one line per epoch
-``model/``          ``facts.json`` and ``weights.safetensors``; there only when training ended well
+``model/``          ``facts.json`` and ``weights.safetensors``; there only when training ended well; and for some
+                    models ``worked-out.safetensors``, which makes first questions about users quick
 ==================  ====================================================================================
 """
 
@@ -24,12 +25,15 @@ from typing import Any
 from segfeat.store.reader import FeatureStore
 from segfeat.whole import whole_folder, write_json
 from segmodel.models import make_model
-from segmodel.models.base import SegmentModel
+from segmodel.models.base import Arrays, SegmentModel
 from segmodel.runs.config import RunConfig, read_config
-from segmodel.state import read_state, write_state
+from segmodel.state import read_arrays, read_state, write_arrays, write_state
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
+
+WORKED_OUT = "worked-out.safetensors"
+"""Beside the model: what it worked out of the log's views, which tells what users have watched and is not passed on."""
 
 _PACKAGES = ("segfeat", "torch", "numpy", "scipy", "scikit-learn", "h5py", "safetensors")
 
@@ -53,6 +57,12 @@ class Run:
         model = make_model(self.config.model, self.config.settings)
         model.restore(*read_state(self.folder / "model"))
         return model
+
+    def recall(self) -> None:
+        """Let the model take over what was worked out of its log's views; runs of before have nothing of it."""
+        path = self.folder / "model" / WORKED_OUT
+        if path.exists():
+            self.model.recall(read_arrays(path))
 
     def open_store(self, path: str | Path | None = None) -> FeatureStore:
         """The store the run recorded, or another one.
@@ -108,10 +118,12 @@ def write_facts(folder: Path, config: RunConfig, data: Mapping[str, Any]) -> Non
     write_json(folder / "versions.json", versions())
 
 
-def save_model(model: SegmentModel, folder: Path) -> None:
-    """Write ``model/``; the folder appears whole or not at all."""
+def save_model(model: SegmentModel, folder: Path, worked_out: Arrays) -> None:
+    """Write ``model/`` with what was worked out of the log's views; the folder appears whole or not at all."""
     with whole_folder(folder / "model") as temporary:
         write_state(temporary, *model.state())
+        if worked_out:
+            write_arrays(temporary / WORKED_OUT, worked_out)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -215,7 +215,7 @@ def _fitted(
         FitRun(job.config.seed, device, job.config.epochs, folder, record, world),
     )
     if world.leads:
-        save_model(job.model, folder)
+        save_model(job.model, folder, {} if job.data.in_parts else job.model.work_out(job.data.dataset))
         (folder / CHECKPOINT).unlink(missing_ok=True)
         if latest:
             point_latest(folder)

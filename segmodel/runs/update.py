@@ -67,7 +67,7 @@ def update(
             model.update(data.training, data.split, _not_trained_on(before, data), fit)
             lineage = [*old.data.get("lineage", ()), {"run": old.name, **_fingerprint(old)}]
             write_facts(folder, config, {**data.summary, "lineage": lineage})
-            save_model(model, folder)
+            save_model(model, folder, model.work_out(data.dataset))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -176,6 +176,7 @@ def trained(feats: Path, runs: Path) -> Path:
 def test_no_command_reads_a_log_or_makes_a_dataset_twice(
     cli: Cli, trained: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import segmodel.data.log as later_log
     import segmodel.runs.data as data
 
     extra = write(make(rng), "extra.csv")
@@ -193,6 +194,7 @@ def test_no_command_reads_a_log_or_makes_a_dataset_twice(
         return make_dataset(log, store, **options)
 
     monkeypatch.setattr(data, "read_interactions", counted)
+    monkeypatch.setattr(later_log, "read_interactions", counted)
     monkeypatch.setattr(data, "make_dataset", dataset)
     commands: dict[str, tuple[object, ...]] = {
         "predict-skip": (), "evaluate": ("--baselines", "positions"), "recommend": ("--user", "u1", "--watched"),

@@ -22,6 +22,7 @@ from segmodel.models.hazard.batches import Batches
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.features import Scaler
 from segmodel.models.hazard.fitting import Lesson, make_scalers
+from segmodel.models.hazard.inference.expectations import Expectations
 from segmodel.models.hazard.inference.scorer import Scorer
 from segmodel.models.hazard.network import HazardNetwork, Widths
 from segmodel.models.hazard.statistics import Statistics, Tables
@@ -117,6 +118,16 @@ class HazardModel(SegmentModel):
         self.inside = self.statistics.learn(log.parts(TRAIN, VALID), means_of=means_of)
         self.after = self.statistics.learn(log.parts(*ROLES), means_of=means_of)
         self.scorer = Scorer(self.networks, self.batches, self.statistics)
+
+    @one_thread()
+    def work_out(self, data: Dataset) -> Arrays:
+        if not self.config.user_filter:
+            return {}
+        self.scorer.expect(data, self.after)
+        return self.scorer.expectations[self.after].arrays()
+
+    def recall(self, arrays: Arrays) -> None:
+        self.scorer.expectations[self.after] = Expectations.of_arrays(arrays)
 
     def _make_statistics(self, user_fold: np.ndarray) -> Statistics:
         c = self.config

@@ -379,6 +379,10 @@ class Statistics:
         around = coverage(views.time_ms, sight.horizon, tables.quantiles)
         return item_features(sight.sums, float(tables.mean_log_ratio[0]), around)
 
+    def codes(self, views: Views) -> tuple[Int64, Int64]:
+        """Codes of users and videos of some views; 0 where they are unknown."""
+        return self.users.table_codes(views.user_ids)[views.user], self._video(views)
+
     def _fold(self, views: Views) -> Int64:
         return self.user_fold[self.users.table_codes(views.user_ids)[views.user]]
 

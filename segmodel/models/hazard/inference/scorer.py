@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from segfeat.store.reader import FeatureStore
-from segfeat.types import Float64
+from segfeat.types import Bool, Float64
 from segmodel.data.batch import segment_rows
-from segmodel.data.dataset import Dataset, of_past
-from segmodel.data.views import Rows, Views
+from segmodel.data.dataset import Dataset, by_users, of_past
+from segmodel.data.views import PART_VIEWS, UNKNOWN, Rows, Views
 from segmodel.models.hazard.batches import Batches
 from segmodel.models.hazard.content_cache import SegmentStates
+from segmodel.models.hazard.features import Past
+from segmodel.models.hazard.inference.expectations import Expectations
 from segmodel.models.hazard.inference.stacked_networks import Contents, NetworkStack
 from segmodel.models.hazard.inference.user_cache import Memory, Moment
 from segmodel.models.hazard.inference.video_cache import VideoStates
@@ -34,6 +36,11 @@ class Scorer:
         Whose weights change no more.
     batches : Batches
     statistics : Statistics
+
+    Attributes
+    ----------
+    expectations : Tables -> Expectations
+        What is known already of the views of a log.
     """
 
     def __init__(self, networks: Sequence[HazardNetwork], batches: Batches, statistics: Statistics) -> None:
@@ -42,6 +49,7 @@ class Scorer:
         self._remembered: WeakKeyDictionary[Views, dict[int, Memory]] = WeakKeyDictionary()
         self._videos: WeakKeyDictionary[Tables, VideoStates] = WeakKeyDictionary()
         self._states: WeakKeyDictionary[FeatureStore, SegmentStates] = WeakKeyDictionary()
+        self.expectations: WeakKeyDictionary[Tables, Expectations] = WeakKeyDictionary()
 
     def hazard(self, part: Dataset, tables: Tables) -> Float64:
         """Hazards (B, S) of whole users."""
@@ -120,14 +128,39 @@ class Scorer:
         known = 0 if earlier is None else len(earlier)
         new = part.as_views().take(np.arange(known, len(part.past)))
         past = self._statistics.past(part, tables)
-        inputs = self._statistics.inputs(new, tables, own_fold=True, past=past)
-        hazard: np.ndarray = past.hazard[known:]
-        if self._batches.config.user_filter:
-            hazard = mean_hazard(self.networks, self._batches, new, inputs, self.states(part.store))
-        surprises = surprise_sums(new.views, hazard.astype(np.float64), inputs.cold)
+        hazard, cold = self._expected(new, tables, past)
+        surprises = surprise_sums(new.views, hazard, cold)
         if earlier is not None:
             surprises = np.concatenate([earlier.surprises[:-1], earlier.surprises[-1] + surprises])
         return Memory(past, surprises)
+
+    def _expected(self, new: Dataset, tables: Tables, past: Past) -> tuple[Float64, Bool]:
+        """Hazards (B, S) of watched views before they began, and whether the statistics do not know their videos."""
+        if not self._batches.config.user_filter:
+            return np.zeros((len(new), self._batches.config.max_segments)), np.zeros(len(new), dtype=bool)
+        hazard, cold = np.empty((len(new), self._batches.config.max_segments)), np.empty(len(new), dtype=bool)
+        expectations = self.expectations.get(tables)
+        known = np.full(len(new), UNKNOWN)
+        if expectations is not None:
+            known = expectations.rows(new.views, *self._statistics.codes(new.views))
+            there = np.flatnonzero(known >= 0)
+            hazard[there] = expectations.of_rows(known[there], hazard.shape[1])
+            cold[there] = expectations.cold[known[there]]
+        rest = np.flatnonzero(known < 0)
+        if len(rest):
+            new = new.take(rest)
+            inputs = self._statistics.inputs(new, tables, own_fold=True, past=past)
+            hazard[rest] = mean_hazard(self.networks, self._batches, new, inputs, self.states(new.store))
+            cold[rest] = inputs.cold
+        return hazard, cold
+
+    def expect(self, data: Dataset, tables: Tables) -> None:
+        """Work out, and keep, what is expected of all views of a log that is its own past."""
+        hazard, cold = np.empty((len(data), self._batches.config.max_segments), np.float32), np.empty(len(data), bool)
+        for rows, part in by_users(data, PART_VIEWS):
+            hazard[rows], cold[rows] = self._expected(part, tables, self._statistics.past(part, tables))
+        user, video = self._statistics.codes(data.views)
+        self.expectations[tables] = Expectations.of(data.views, user, video, hazard, cold)
 
     def past_has_grown(self, before: Views, after: Views) -> None:
         """See :meth:`segmodel.models.base.SegmentModel.past_has_grown`."""
