@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 
 from segfeat.interactions import Codes
-from segfeat.types import Bool, Float32, Int64
-from segmodel.data.views import Rows, Views
+from segfeat.types import Bool, Float32, Float64, Int64
+from segmodel.data.views import Rows, Views, ragged
 from segmodel.models.base import Arrays, named_arrays
 
 
@@ -19,8 +20,8 @@ class Expectations:
 
     Attributes
     ----------
-    first : int64 (users + 1,)
-        The views of the user with code u are ``first[u] : first[u + 1]``, in order of time.
+    first, end : int64 (users,)
+        The views of the user with code u are ``first[u] : end[u]``, in order of time.
     time_ms : int64 (P,)
     video : int32 (P,)
         Codes of a vocabulary.
@@ -32,6 +33,7 @@ class Expectations:
     """
 
     first: Int64
+    end: Int64
     time_ms: Int64
     video: Codes
     exit: Codes
@@ -40,21 +42,29 @@ class Expectations:
     hazard: Float32
 
     @classmethod
-    def of(cls, views: Views, user: Int64, video: Int64, hazard: Float32, cold: Bool) -> Expectations:
-        """Of watched views (P,) that are sorted by user and time, with codes of users and videos and hazards (P, S)."""
-        order = np.argsort(user, kind="stable")
-        views, video, hazard, cold = views.take(order), video[order], hazard[order], cold[order]
-        first = np.searchsorted(user[order], np.arange(user.max(initial=0) + 2))
-        reached = np.arange(hazard.shape[1])[None, :] < _reached(views.exit, views.segments)[:, None]
-        return cls(
-            first.astype(np.int64),
-            views.time_ms,
-            video.astype(np.int32),
-            views.exit,
-            views.segments,
-            cold,
-            hazard[reached],
-        )
+    def of(cls, views: Views, user: Int64, video: Int64, told: Iterable[tuple[Rows, Float64, Bool]]) -> Expectations:
+        """Of watched views (P,) that are sorted by user and time.
+
+        Parameters
+        ----------
+        views : Views
+        user, video : int64 (P,)
+            Codes of vocabularies.
+        told : rows (B,), hazards (B, S) and whether each is cold (B,)
+            All views, some at a time.
+        """
+        codes = np.arange(int(user.max(initial=0)) + 1)
+        first, end = np.zeros_like(codes), np.zeros_like(codes)
+        begin = np.flatnonzero(np.diff(views.user, prepend=-1))
+        first[user[begin]], end[user[begin]] = begin, np.append(begin[1:], len(views))
+        reached = _reached(views.exit, views.segments)
+        start = np.cumsum(reached) - reached
+        cold, hazard = np.zeros(len(views), dtype=bool), np.zeros(int(reached.sum()), np.float32)
+        for rows, expected, strange in told:
+            owner, s = ragged(reached[rows])
+            hazard[start[rows][owner] + s] = expected[owner, s]
+            cold[rows] = strange
+        return cls(first, end, views.time_ms, video.astype(np.int32), views.exit, views.segments, cold, hazard)
 
     def arrays(self) -> Arrays:
         """The columns by name."""
@@ -76,9 +86,9 @@ class Expectations:
         place = np.arange(len(past))
         new_user = np.diff(past.user, prepend=-1) != 0
         place -= np.maximum.accumulate(np.where(new_user, place, 0))
-        within = np.minimum(user, len(self.first) - 2)
+        within = np.minimum(user, len(self.first) - 1)
         row = self.first[within] + place
-        there = (user == within) & (user > 0) & (row < self.first[within + 1])
+        there = (user == within) & (user > 0) & (row < self.end[within])
         row = np.where(there, row, 0)
         for mine, asked in (
             (self.time_ms, past.time_ms),
@@ -95,14 +105,15 @@ class Expectations:
         """Hazards (N, width) of some rows; 0 in segments that were not reached."""
         reached = _reached(self.exit[rows], self.segments[rows])
         found = np.zeros((len(rows), width), np.float32)
-        view, s = np.nonzero(np.arange(width)[None, :] < reached[:, None])
+        view, s = ragged(reached)
         found[view, s] = self.hazard[self._start[rows][view] + s]
         return found
 
     @cached_property
     def _start(self) -> Int64:
         """Where the hazards of each view begin."""
-        return np.concatenate([[0], np.cumsum(_reached(self.exit, self.segments))]).astype(np.int64)
+        reached = _reached(self.exit, self.segments)
+        return np.cumsum(reached) - reached
 
 
 def _reached(exit_: Codes, segments: Codes) -> Rows:

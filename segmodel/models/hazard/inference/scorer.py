@@ -156,11 +156,11 @@ class Scorer:
 
     def expect(self, data: Dataset, tables: Tables) -> None:
         """Work out, and keep, what is expected of all views of a log that is its own past."""
-        hazard, cold = np.empty((len(data), self._batches.config.max_segments), np.float32), np.empty(len(data), bool)
-        for rows, part in by_users(data, PART_VIEWS):
-            hazard[rows], cold[rows] = self._expected(part, tables, self._statistics.past(part, tables))
-        user, video = self._statistics.codes(data.views)
-        self.expectations[tables] = Expectations.of(data.views, user, video, hazard, cold)
+        told = (
+            (rows, *self._expected(part, tables, self._statistics.past(part, tables)))
+            for rows, part in by_users(data, PART_VIEWS)
+        )
+        self.expectations[tables] = Expectations.of(data.views, *self._statistics.codes(data.views), told)
 
     def past_has_grown(self, before: Views, after: Views) -> None:
         """See :meth:`segmodel.models.base.SegmentModel.past_has_grown`."""

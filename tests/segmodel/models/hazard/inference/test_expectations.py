@@ -148,19 +148,20 @@ def test_rows_and_hazards_by_hand(make_log: Callable[..., Interactions]) -> None
     )
     user = np.array([2, 2, 2, 1])  # codes of another order than the table's
     video = np.array([1, 2, 1, 1])
-    hazard = np.arange(4 * 5, dtype=np.float32).reshape(4, 5)
-    found = Expectations.of(views, user, video, hazard, np.array([True, False, False, False]))
-    assert found.first.tolist() == [0, 0, 1, 4]
-    assert found.hazard.tolist() == [15, 16, 17, 18, 0, 1, 2, 5, 10, 11]
+    hazard, cold = np.arange(20.0).reshape(4, 5), np.array([True, False, False, False])
+    parts = [np.array([0, 1, 2]), np.array([3])]
+    found = Expectations.of(views, user, video, [(rows, hazard[rows], cold[rows]) for rows in parts])
+    assert (found.first.tolist(), found.end.tolist()) == ([0, 3, 0], [0, 4, 3])
+    assert found.hazard.tolist() == [0, 1, 2, 5, 10, 11, 15, 16, 17, 18]
     again = Expectations.of_arrays(found.arrays())
     rows = again.rows(views, user, video)
-    assert rows.tolist() == [1, 2, 3, 0]
+    assert rows.tolist() == [0, 1, 2, 3]
     assert again.cold[rows].tolist() == [True, False, False, False]
     assert again.of_rows(rows[[0, 3]], 5).tolist() == [[0, 1, 2, 0, 0], [15, 16, 17, 18, 0]]
     # Another video, a user nobody knows, one beyond the table, and a view that is missing.
-    assert again.rows(views, user, np.array([1, 1, 1, 1])).tolist() == [1, -1, -1, 0]
+    assert again.rows(views, user, np.array([1, 1, 1, 1])).tolist() == [0, -1, -1, 3]
     assert again.rows(views, np.array([0, 0, 0, 7]), video).tolist() == [-1, -1, -1, -1]
-    assert again.rows(views.take(np.array([1, 2, 3])), user[1:], video[1:]).tolist() == [-1, -1, 0]
+    assert again.rows(views.take(np.array([1, 2, 3])), user[1:], video[1:]).tolist() == [-1, -1, 3]
     assert again.rows(views.take(np.zeros(0, int)), user[:0], video[:0]).tolist() == []
 
 
@@ -168,6 +169,6 @@ def test_nothing_is_expected_of_an_empty_log() -> None:
     frame = pd.DataFrame(columns=["user_id", "video_id", "time_ms", "watch_ms", "duration_ms"])
     views = make_views(log_of_frame(frame))
     nothing = np.zeros(0, np.int64)
-    found = Expectations.of(views, nothing, nothing, np.zeros((0, 3), np.float32), np.zeros(0, bool))
+    found = Expectations.of(views, nothing, nothing, [])
     assert make_dataset(log_of_frame(frame)).views is not None
     assert found.rows(views, nothing, nothing).tolist() == []
