@@ -22,7 +22,8 @@ from segmodel.models.hazard.features import Moments, Scaler
 from segmodel.models.hazard.inference.scorer import mean_hazard
 from segmodel.models.hazard.items import SumsByTime
 from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
-from segmodel.models.hazard.statistics import SAMPLE_VIEWS, Statistics, Tables, rows_seen
+from segmodel.models.hazard.statistics import SAMPLE_VIEWS, Statistics, rows_seen
+from segmodel.models.hazard.tables import Tables
 from segmodel.models.losses import hazard_loss
 from segmodel.models.training import Schedule, train_network
 from segmodel.models.world import World

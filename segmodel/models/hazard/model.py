@@ -25,7 +25,8 @@ from segmodel.models.hazard.fitting import Lesson, make_scalers
 from segmodel.models.hazard.inference.expectations import Expectations
 from segmodel.models.hazard.inference.scorer import Scorer
 from segmodel.models.hazard.network import HazardNetwork, Widths
-from segmodel.models.hazard.statistics import Statistics, Tables
+from segmodel.models.hazard.statistics import Statistics
+from segmodel.models.hazard.tables import Tables
 from segmodel.models.training import one_thread
 from segmodel.prediction import SkipPrediction, from_hazard
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from segmodel.data.parts import Parts
 from segmodel.data.traits import CONTEXT, USER, VIDEO, Traits
 from segmodel.data.views import Views, joined_views
 from segmodel.data.vocabulary import Vocabulary
-from segmodel.models.base import Arrays, named_arrays
 from segmodel.models.hazard.effects import EffectLearner, Effects, TraitColumns
 from segmodel.models.hazard.features import (
     VIEW,
@@ -40,6 +39,7 @@ from segmodel.models.hazard.items import (
 from segmodel.models.hazard.quantiles import WeightedTimes
 from segmodel.models.hazard.rates import Outcomes, base_hazard, leaving_sums, logit, rates_from, shifted, spread
 from segmodel.models.hazard.reached import PLACES, Reached
+from segmodel.models.hazard.tables import Tables
 
 _QUANTILES = 4097
 
@@ -53,44 +53,7 @@ With a moment for every view, the table would grow with the log.
 """
 
 
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """What a log taught.
-
-    Attributes
-    ----------
-    rates : float64 (folds + 1, S, S + 1)
-    item_total : float64 (V, SUMS)
-    item_by_fold : float32 (V, folds, SUMS)
-    quantiles : int64 (Q,)
-        Of the views' times.
-    mean_log_ratio : float64 (1,)
-    channel_means : float64 (9,)
-    effects : Effects
-        Of categories of videos, users and views.
-    """
-
-    rates: Float64
-    item_total: Float64
-    item_by_fold: Float32
-    quantiles: Int64
-    mean_log_ratio: Float64
-    channel_means: Float64
-    effects: Effects = field(default_factory=Effects.none)
-
-    def arrays(self) -> Arrays:
-        """The tables by name."""
-        return {**{name: getattr(self, name) for name in _PLAIN}, **self.effects.arrays()}
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays, traits: Traits) -> Tables:
-        """The inverse of :meth:`arrays`."""
-        plain = dict(zip(_PLAIN, named_arrays(arrays, *_PLAIN), strict=True))
-        return cls(**plain, effects=Effects.of_arrays(arrays, traits))
-
-
 _COLUMNS = {VIDEO: PLACES, USER: PLACES, CONTEXT: PLACES + 1}
-_PLAIN = tuple(f.name for f in fields(Tables) if f.name != "effects")
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,10 +201,10 @@ class Statistics:
         if parts.count == 1:
             (data,) = parts
             values = self._item_values(data, tables)
-            return TimedItems(_items(tables), self._video(data.views), data.views.time_ms, values)
+            return TimedItems(tables.items, self._video(data.views), data.views.time_ms, values)
         count = min(MOMENTS, max(MOMENTS_BYTES // (4 * SUMS * len(self.videos)), 2))
         moments = tables.quantiles[np.arange(count) * len(tables.quantiles) // count]
-        timed = MomentItems(_items(tables), moments)
+        timed = MomentItems(tables.items, moments)
         for data in parts:
             timed.add(self._video(data.views), data.views.time_ms, self._item_values(data, tables))
         return timed.add_up()
@@ -299,7 +262,7 @@ class Statistics:
         that meets no others takes every new video for one of them.
         """
         cut = timed.horizons(self._random_cuts(data.views, generator, share))
-        missing = max(0.0, unknown_share - unseen_share(tables))
+        missing = max(0.0, unknown_share - tables.unseen_share)
         hidden = generator.random(len(self.videos)) < missing if missing else np.zeros(len(self.videos), dtype=bool)
 
         def seen(views: Views) -> _Sight:
@@ -318,7 +281,7 @@ class Statistics:
 
     def _seen(self, tables: Tables, own_fold: bool) -> Callable[[Views], _Sight]:
         """Views that see all of the tables, or all but their own fold."""
-        items = _items(tables)
+        items = tables.items
 
         def seen(views: Views) -> _Sight:
             fold = self._fold(views) if own_fold else np.full(len(views), self.folds)
@@ -398,16 +361,6 @@ class Statistics:
         cut = np.full(len(views.user_ids), NEVER)
         cut[users[chosen]] = views.time_ms[(start + moment)[chosen]]
         return cut
-
-
-def unseen_share(tables: Tables) -> float:
-    """The share of views that the next ones will have of videos not met yet: that of videos met once (Good 1953)."""
-    count = tables.item_total[:, 0]
-    return float((count == 1).sum() / max(count.sum(), 1.0))
-
-
-def _items(tables: Tables) -> ItemTable:
-    return ItemTable(tables.item_total, tables.item_by_fold)
 
 
 def rows_seen(data: Dataset) -> Bool:

@@ -23,7 +23,8 @@ from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.features import Scaler
 from segmodel.models.hazard.fitting import make_scalers
 from segmodel.models.hazard.network import HazardBatch, HistoryAttention, Widths
-from segmodel.models.hazard.statistics import Statistics, Tables
+from segmodel.models.hazard.statistics import Statistics
+from segmodel.models.hazard.tables import Tables
 
 _SCALERS = ("view", "user", "token")
 

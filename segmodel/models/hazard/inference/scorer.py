@@ -21,7 +21,8 @@ from segmodel.models.hazard.inference.stacked_networks import Contents, NetworkS
 from segmodel.models.hazard.inference.user_cache import Memory, Moment
 from segmodel.models.hazard.inference.video_cache import VideoStates
 from segmodel.models.hazard.network import HazardNetwork
-from segmodel.models.hazard.statistics import Inputs, Statistics, Tables
+from segmodel.models.hazard.statistics import Inputs, Statistics
+from segmodel.models.hazard.tables import Tables
 from segmodel.models.hazard.user_filter import deviate, deviations, filter_users, surprise_sums
 
 _SCORE_VIEWS = 1024

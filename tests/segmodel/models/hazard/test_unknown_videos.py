@@ -16,7 +16,7 @@ from segmodel.models.base import FitRun
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.items import SUMS
 from segmodel.models.hazard.model import HazardModel
-from segmodel.models.hazard.statistics import Inputs, unseen_share
+from segmodel.models.hazard.statistics import Inputs
 
 
 def _inputs(model: HazardModel, data: Any, unknown_share: float) -> tuple[Inputs, np.random.Generator]:
@@ -29,7 +29,7 @@ def _inputs(model: HazardModel, data: Any, unknown_share: float) -> tuple[Inputs
 def test_the_share_of_unseen_videos_is_that_of_videos_met_once(fitted: Any) -> None:
     total = np.zeros((5, SUMS))
     total[1:, 0] = [1, 1, 3, 5]
-    assert unseen_share(replace(fitted.after, item_total=total)) == pytest.approx(0.2)
+    assert replace(fitted.after, item_total=total).unseen_share == pytest.approx(0.2)
 
 
 def test_hidden_videos_are_unknown_to_those_about_to_watch_them_alone(small: Any, fitted: Any) -> None:
@@ -50,7 +50,7 @@ def test_a_log_with_enough_unknown_videos_hides_none(interactions: Callable[[Any
     data = make_dataset(interactions(rows))
     model = HazardModel(HazardConfig(members=1, epochs=1, width=8, rank=4, folds=3))
     model.fit(data, temporal_split(data.views), FitRun(seed=1))
-    assert unseen_share(model.after) == 1.0
+    assert model.after.unseen_share == 1.0
     _, generator = _inputs(model, data, 0.5)
     _, untouched = _inputs(model, data, 0.0)
     assert generator.random() == untouched.random()
@@ -74,7 +74,7 @@ def test_a_withheld_video_is_no_rare_one(interactions: Callable[[Any], Any]) -> 
         config = HazardConfig(members=1, epochs=6, batch_views=64, width=16, rank=4, unknown_share=share)
         model = HazardModel(config)
         model.fit(data, temporal_split(data.views), FitRun(seed=2))
-        assert unseen_share(model.training) < 0.03
+        assert model.training.unseen_share < 0.03
         leaves.append(float(model.predict(make_dataset(log, pairs=pairs)).slots[0, 0]))
     assert leaves[0] > leaves[1] + 0.1
     assert leaves[1] < 0.5
