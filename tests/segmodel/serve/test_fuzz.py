@@ -53,11 +53,12 @@ def test_well_formed_requests_get_a_described_answer_and_known_videos_a_result(d
     @given(case=described[path]["POST"].as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE))
     def ask(case: Any) -> None:
         case.call_and_validate(headers=HEADERS, checks=CHECKS)
+        # Whether these can be answered hangs on store and log.
+        case.body = {k: v for k, v in case.body.items() if k not in ("history", "durations_ms", "context")}
         if path == "/v1/events":
             case.body["video_id"] = "v1"
         else:
-            known = {"user_id": case.body.get("user_id") or "u1", "video_ids": ["v1", "v2"]}
-            case.body = {k: v for k, v in case.body.items() if k not in ("history", "durations_ms")} | known
+            case.body |= {"user_id": case.body.get("user_id") or "u1", "video_ids": ["v1", "v2"]}
         reply = case.call_and_validate(headers=HEADERS, checks=CHECKS)
         assert reply.status_code in (200, 201), reply.text
 
