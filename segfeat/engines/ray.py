@@ -188,16 +188,19 @@ def _cluster(address: str | None) -> Iterator[list[Mapping[str, float]]]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ValueError(f"no Ray cluster at {address or os.environ.get('RAY_ADDRESS')}: {error}") from error
     context = ray.data.DataContext.get_current()
-    before = context.max_errored_blocks, context.enable_progress_bars
+    scaling = context.autoscaling_config
+    before = context.max_errored_blocks, context.enable_progress_bars, scaling.actor_pool_util_upscaling_threshold
     logger = logging.getLogger("ray.data")
     level = logger.level
     try:
         # A shard whose worker died too often is left to us; a trace of it on the terminal says nothing to a user.
         context.max_errored_blocks, context.enable_progress_bars = -1, False
+        # Actors that have one shard each, and none waiting behind it, are as busy as they can be: more are wanted.
+        scaling.actor_pool_util_upscaling_threshold = 1.0
         logger.setLevel(logging.CRITICAL)
         yield [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:
-        context.max_errored_blocks, context.enable_progress_bars = before
+        context.max_errored_blocks, context.enable_progress_bars, scaling.actor_pool_util_upscaling_threshold = before
         logger.setLevel(level)
         if mine:
             ray.shutdown()

@@ -12,8 +12,10 @@ import pytest
 
 from tests.segfeat.extract.conftest import content, copies, films, run, source
 
-# Ray reads it as it is imported: a machine that is busy with other things is no broken one.
+# Ray reads them as it is imported: a machine that is busy with other things is no broken one, and workers, which are
+# nice otherwise, have to come up beside other tests and a driver that looks out for them.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 
 @pytest.fixture(scope="module")

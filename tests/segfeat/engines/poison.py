@@ -32,6 +32,20 @@ class Mourned(ShardWorker):
         return super().extract(shard)
 
 
+class Paired(ShardWorker):
+    """Does nothing until there are two of its kind."""
+
+    def extract(self, shard: Shard) -> Progress:
+        """See `ShardWorker.extract`."""
+        (Path(self._folder) / f"{os.getpid()}.pid").touch()
+        until_s = time.monotonic() + 240
+        while len(list(Path(self._folder).glob("*.pid"))) < 2:
+            if time.monotonic() > until_s:
+                raise RuntimeError("alone for four minutes")
+            time.sleep(0.05)
+        return super().extract(shard)
+
+
 class Pausing(ShardWorker):
     """Leaves its process id in the folder that the environment names, and takes its time."""
 

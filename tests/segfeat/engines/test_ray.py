@@ -21,7 +21,7 @@ from segfeat.pipeline.job import job_folder
 from segfeat.pipeline.progress import Progress
 from segfeat.pipeline.request import Request
 from segfeat.store.reader import FeatureStore
-from tests.segfeat.engines.poison import Mourned, Poisoned
+from tests.segfeat.engines.poison import Mourned, Paired, Poisoned
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.usefixtures("alone")]
 
@@ -119,6 +119,15 @@ def test_a_shard_that_waits_behind_a_poisonous_one_loses_no_try_to_it(copies: Co
     assert dict(summary.progress.failures) == {"crashed": 1}
     # Three shards whole, and of the first its sibling alone: no other was taken apart.
     assert max(told) == 4
+
+
+@pytest.mark.usefixtures("cluster")
+def test_more_actors_come_where_there_is_more_to_do(copies: Copies, tmp_path: Path) -> None:
+    folder, actors = eight(copies), list[int]()
+    engine = Ray(actors=(1, 2), cores_per_actor=1, worker=Paired)
+    summary = carry_out(request_for(folder, tmp_path / "s.h5"), lambda state: actors.append(state.actors), engine)
+    assert (summary.videos, dict(summary.progress.failures)) == (7, {"not_a_video": 1})
+    assert actors[-1] == 2
 
 
 @pytest.mark.usefixtures("cluster")
