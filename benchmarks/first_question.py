@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from segmodel.models.hazard.model import HazardModel
 from segmodel.serve import scorer
 from segmodel.serve.scorer import LiveScorer, Question, open_scorer
 
@@ -47,7 +48,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             live = open_scorer(given.run, Path(folder) / "journal.sqlite")
             if not worked_out:
-                live.run.model.scorer.expectations.clear()  # type: ignore[attr-defined]
+                assert isinstance(live.run.model, HazardModel), "only the default model works anything out"
+                live.run.model.scorer.expectations.clear()
             videos = live.data.store.video_ids[: given.videos].tolist()
             users = live.pasts.users(WARM_UP_USERS + given.users)
             asked(live, videos, users[:WARM_UP_USERS])

@@ -96,6 +96,11 @@ def _read_views(path: Path) -> pd.DataFrame:
         return pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description])
 
 
+def sql_name(name: str) -> str:
+    """The name of a column as SQL takes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def as_ids(column: pd.Series, whole: bool = True) -> pd.Series:
     """Ids as strings, missing where blank; whole floats (integers that met a missing value) lose their ``.0``.
 

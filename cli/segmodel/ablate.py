@@ -57,8 +57,6 @@ def ablate(
         used = tuple(modalities.split(",")) if modalities else ("id", *features.encoders)
         # A log of its own is read without context columns.
         there = what_there_is(features, None if logs else features.interactions)
-    if used == ("id",):
-        there -= {"content"}
     options = {**settings, **({"epochs": epochs} if epochs is not None else {})}
     if logs:
         options["interactions"] = [str(path) for path in logs]

@@ -17,6 +17,7 @@ from typing import Any
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.log_file import COLUMNS
 from segfeat.partitioned_log import ID_COLUMNS, NAME, NUMBER_COLUMNS, PartitionedLog, partition_file
+from segfeat.tables import sql_name
 
 PARTITIONS = 64
 """Partitions by default: of a billion views, 16 million views and some 300 MB each."""
@@ -139,10 +140,6 @@ def _staged(context: Sequence[str]) -> str:
     return "".join(f"context_{i}, " for i in range(len(context)))
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]], context: Sequence[str]) -> str:
     """A query of the five fields, the context and each row's place, with the file's name as its parameter."""
     if not file.exists():
@@ -159,7 +156,7 @@ def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]],
         raise ValueError(f"{file}: missing column(s) {', '.join(missing)}; found {', '.join(kinds)}")
     terms = []
     for field, name in found.items():
-        column = _quoted(str(name))
+        column = sql_name(str(name))
         if field in ("user", "video"):
             # Whole numbers that met a missing value lose their fraction.
             text = f"{column}::BIGINT::VARCHAR" if kinds[str(name)] in ("DOUBLE", "FLOAT") else f"{column}::VARCHAR"
@@ -169,7 +166,7 @@ def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]],
         else:  # an empty duration or watch time is unknown, words are unreadable
             terms.append(f"CASE WHEN {column} IS NULL THEN 0 ELSE TRY_CAST({column} AS DOUBLE) END AS {field}")
     for i, name in enumerate(context):
-        column, text = _quoted(name), f"{_quoted(name)}::VARCHAR"
+        column, text = sql_name(name), f"{sql_name(name)}::VARCHAR"
         if kinds[name] in ("DOUBLE", "FLOAT"):
             (whole,) = database.execute(
                 f"SELECT coalesce(bool_and({column} = trunc({column})), true) FROM {read}", [str(file)]
@@ -194,7 +191,7 @@ def _sort(
                   AS occurrence FROM {_STAGED if staged.exists() else _nothing(context)})""",
         [str(staged / "*.parquet")] if staged.exists() else [],
     )
-    kept = "".join(f", context_{i} AS {_quoted(name)}" for i, name in enumerate(context))
+    kept = "".join(f", context_{i} AS {sql_name(name)}" for i, name in enumerate(context))
     database.execute(
         f"""COPY (SELECT user_id, video_id, time_ms, watch_ms, duration_ms{kept} FROM one WHERE reason IS NULL
            ORDER BY user_id, time_ms, file, place) TO ? (FORMAT parquet, COMPRESSION zstd)""",

@@ -53,6 +53,16 @@ class Parts:
         """All parts in random order."""
         return self.in_order(generator.permutation(self.count).tolist() if self.count > 1 else range(1))
 
+    def first(self, views: int) -> Iterator[Dataset]:
+        """The first parts that have so many views together; all, where there are fewer."""
+        met = 0
+        for part in self:
+            yield part
+            met += len(part)
+            del part  # before the next one is read
+            if met >= views:
+                break
+
     def summed(self, sums: Callable[[Dataset], Sums]) -> Sums:
         """``sums`` of all parts: each of its arrays and numbers added up, in the order of the parts.
 

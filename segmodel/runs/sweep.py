@@ -107,9 +107,8 @@ def ablated_models() -> list[str]:
 
 
 def what_there_is(store: FeatureStore, log: Interactions | None) -> frozenset[str]:
-    """What parts of models may need, of a store and a log: ``content``, and kinds of traits."""
+    """Which kinds of traits, that parts of models may need, a store and a log have."""
     has = {
-        "content": store.encoders,
         VIDEO: store.video_attributes,
         USER: store.user_attributes,
         CONTEXT: {} if log is None else log.context,
@@ -144,9 +143,10 @@ def ablations(model: str, modalities: Sequence[str], there: Collection[str] | No
         raise ValueError(f"no ablations for model {model!r}; valid are {', '.join(ablated_models())}")
     base = {"model": model, "modalities": tuple(modalities)}
     found: dict[str, dict[str, Any]] = {FULL: dict(base)}
+    content = {"content"} if {*modalities} - {"id"} else set()
     needs: Mapping[str, str] = getattr(model_class(model).Config, "ablation_needs", {})
     for name, settings in parts.items():
-        if there is None or name not in needs or needs[name] in there:
+        if there is None or name not in needs or needs[name] in {*there, *content}:
             found[name] = {**base, **settings}
     if len(modalities) > 1:
         for modality in modalities:

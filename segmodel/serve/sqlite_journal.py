@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segfeat.interactions import Interactions
-from segfeat.tables import SQLITE
+from segfeat.tables import SQLITE, sql_name
 from segmodel.serve.journal import COLUMNS, WatchedView, check_context, interactions_of
 
 _BUSY_S = 10.0
@@ -46,7 +46,7 @@ class SqliteJournal:
     def __init__(self, path: str | Path, context: Sequence[str] = ()) -> None:
         self.path, self._context = Path(path), tuple(context)
         check_context(self._context)
-        self._columns = ", ".join([*COLUMNS, *map(_quoted, self._context)])
+        self._columns = ", ".join([*COLUMNS, *map(sql_name, self._context)])
         if self.path.suffix not in SQLITE:
             raise ValueError(f"{self.path}: a journal's name must end in {' or '.join(SQLITE)}")
         try:
@@ -69,7 +69,7 @@ class SqliteJournal:
         there = {name for _, name, *_ in self._file.execute("PRAGMA table_info(views)")}
         for name in self._context:
             if name not in there:
-                self._file.execute(f"ALTER TABLE views ADD COLUMN {_quoted(name)} TEXT")
+                self._file.execute(f"ALTER TABLE views ADD COLUMN {sql_name(name)} TEXT")
         self._file.execute("COMMIT")
 
     def close(self) -> None:
@@ -100,8 +100,3 @@ class SqliteJournal:
             return Interactions.empty(), after
         views = [WatchedView.of_row(row[1:], self._context) for row in rows]
         return interactions_of(views, self._context), rows[-1][0]
-
-
-def _quoted(name: str) -> str:
-    """As an identifier of SQL."""
-    return '"' + name.replace('"', '""') + '"'

@@ -86,7 +86,7 @@ class SegmentStates:
             values, valid = store.gather(modality, rows)
             features = torch.from_numpy(values).to(self._device)
             for k, network in enumerate(self._networks):
-                self.unit[slots, i, k] = cast(ContentTaste, network.eval().taste[modality]).units(features).cpu()
+                self.unit[slots, i, k] = cast(ContentTaste, network.taste[modality]).units(features).cpu()
             self.valid[slots, i] = torch.from_numpy(valid)
         self._slot[rows] = np.arange(slots.start, slots.stop)
         self._met += len(rows)

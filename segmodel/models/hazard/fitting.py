@@ -109,13 +109,8 @@ class Lesson:
     @cached_property
     def _steps(self) -> int:
         """Batches of an epoch."""
-        size, most = self.batches.config.batch_views, -(-EPOCH_VIEWS // self.batches.config.batch_views)
-        steps = 0
-        for part in self.train:
-            steps += -(-len(part) // size)
-            if steps >= most:
-                return most
-        return steps
+        size = self.batches.config.batch_views
+        return min(sum(-(-len(part) // size) for part in self.train.first(EPOCH_VIEWS)), -(-EPOCH_VIEWS // size))
 
     def _epoch(self, world: World, generator: np.random.Generator) -> Iterator[HazardBatch]:
         parts = self.train.shuffled(generator)
@@ -141,12 +136,10 @@ class Lesson:
             yield replace(batch, share=world.share(len(part)))
 
     def _valid_nll(self, network: HazardNetwork, world: World) -> float:
-        nll, views, met = 0.0, 0, 0
-        for part in self.valid:
+        nll, views = 0.0, 0
+        for part in self.valid.first(VALID_VIEWS):
             sums = self._valid_sums(network, part, world)
-            nll, views, met = nll + sums[0], views + sums[1], met + len(part)
-            if met >= VALID_VIEWS:
-                break
+            nll, views = nll + sums[0], views + sums[1]
         total, count = world.total(nll, views)
         return total / count
 
@@ -181,12 +174,8 @@ def make_scalers(train: Parts, statistics: Statistics, tables: Tables) -> list[S
         for rows in _row_parts(len(seen)):
             token.add(past.token[seen[rows]])
 
-    looked_at = 0
-    for part in train:
+    for part in train.first(SAMPLE_VIEWS):
         look(part)
-        looked_at += len(part)
-        if looked_at >= SAMPLE_VIEWS:
-            break
     width, numbers = statistics.view_width, own.scaler()
     return [numbers.columns(slice(width)), numbers.columns(slice(width, None)), token.scaler()]
 

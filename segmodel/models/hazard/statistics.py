@@ -344,10 +344,13 @@ class Statistics:
 
     def codes(self, views: Views) -> tuple[Int64, Int64]:
         """Codes of users and videos of some views; 0 where they are unknown."""
-        return self.users.table_codes(views.user_ids)[views.user], self._video(views)
+        return self._user(views), self._video(views)
 
     def _fold(self, views: Views) -> Int64:
-        return self.user_fold[self.users.table_codes(views.user_ids)[views.user]]
+        return self.user_fold[self._user(views)]
+
+    def _user(self, views: Views) -> Int64:
+        return self.users.table_codes(views.user_ids)[views.user]
 
     def _video(self, views: Views) -> Int64:
         return self.videos.table_codes(views.video_ids)[views.video]
