@@ -139,7 +139,7 @@ def steps(model: SegmentModel, data: Dataset, views: int, chunk: int) -> Callabl
     parts = [rows[start : start + chunk] for start in range(0, views, chunk)]
     loss: Callable[[np.ndarray], Tensor]
     if isinstance(model, HazardModel):
-        network: torch.nn.Module = model.networks[0]
+        network: torch.nn.Module = model.members.networks[0]
         inputs = model.statistics.inputs(data, model.inside, own_fold=True)
 
         def loss(part: np.ndarray) -> Tensor:

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from segfeat.store.reader import FeatureStore
+from segmodel.data.content import segment_rows
 from segmodel.data.dataset import Dataset, of_past
 from segmodel.data.views import UNKNOWN, Rows
 from segmodel.data.vocabulary import Vocabulary
 
-CONTENT = ("visual", "audio", "text")
-"""Content modalities; ``id`` is the remaining one."""
+Features = dict[str, npt.NDArray[Any]]
+"""Arrays by modality."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +166,7 @@ def gather_content(
     past_row: npt.NDArray[np.int64],
     history_segment: npt.NDArray[np.int64],
     modalities: Sequence[str],
-    read: Callable[[Rows], tuple[dict[str, Tensor], dict[str, Tensor]]] | None = None,
+    read: Callable[[Rows], tuple[Features, Features]] | None = None,
 ) -> Content:
     """Read the content of the given views (rows of ``data``) and of their histories from the store.
 
@@ -194,34 +195,19 @@ def gather_content(
     return Content(
         torch.from_numpy(inverse[: target.size].reshape(target.shape)),
         torch.from_numpy(inverse[target.size :].reshape(history.shape)),
-        features,
-        valid,
+        {m: torch.from_numpy(x) for m, x in features.items()},
+        {m: torch.from_numpy(x) for m, x in valid.items()},
     )
-
-
-def segment_rows(
-    store: FeatureStore | None,
-    video: npt.NDArray[Any],
-    segment: npt.NDArray[Any],
-    mask: npt.NDArray[np.bool_] | bool = True,
-) -> npt.NDArray[np.int64]:
-    """Rows of segments in the store; UNKNOWN where it has no such segment, as when log and file disagree on N."""
-    shape = np.broadcast_shapes(video.shape, segment.shape)
-    if store is None:
-        return np.full(shape, UNKNOWN, dtype=np.int64)
-    first, count = store.offset[video], store.offset[video + 1] - store.offset[video]
-    there = mask & (video != UNKNOWN) & (segment < count)
-    return np.where(there, first + segment, UNKNOWN).astype(np.int64)
 
 
 def _gather(
     store: FeatureStore | None, modalities: Sequence[str], rows: npt.NDArray[np.int64]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+) -> tuple[Features, Features]:
     content, valid = {}, {}
     for modality in modalities:
         if store is None:
             raise ValueError(f"{modality} features are wanted, but there is no feature store")
         values, there = store.gather(modality, rows)
-        content[modality] = torch.from_numpy(np.concatenate([np.zeros((1, values.shape[1]), np.float32), values]))
-        valid[modality] = torch.from_numpy(np.concatenate([[False], there]))
+        content[modality] = np.concatenate([np.zeros((1, values.shape[1]), np.float32), values])
+        valid[modality] = np.concatenate([[False], there])
     return content, valid

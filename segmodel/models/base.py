@@ -114,6 +114,9 @@ class SegmentModel(ABC):
     def to(self, device: str) -> None:  # noqa: B027  # most models predict on the CPU, which is fastest for their sizes
         """Predict on ``device`` from now on, where the model has something to move."""
 
+    def warm_up(self) -> None:  # noqa: B027  # most models have loaded all that they need
+        """Load what only some predictions need, so that nobody who asks waits for it."""
+
     def work_out(self, data: Dataset) -> Arrays:
         """What can be worked out once of the log's views, with their histories, so that nobody who asks waits for it.
 

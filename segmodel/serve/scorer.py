@@ -102,6 +102,7 @@ class LiveScorer:
         self._row = {ids[i]: row for row, i in enumerate(self._shown.log_row.tolist())}
         self.pasts = UserHistories(self.data, journal, self.run.model.past_has_grown)
         self._shown = replace(self._shown, video=self.pasts.table.codes(ids, {})[self._shown.log_row])
+        self.run.model.warm_up()
         # The first answer about a user or a video is slow, so as many as time allows are given to nobody.
         until_s, videos = time.monotonic() + _READ_USERS_S, ids[:MAX_VIDEOS]
         for user_id in self.pasts.users(_READ_USERS):

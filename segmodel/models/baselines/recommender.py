@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from segfeat.types import Float64
-from segmodel.data.batch import CONTENT, Batch
+from segmodel.data.batch import Batch
+from segmodel.data.content import CONTENT
 from segmodel.data.dataset import Dataset
 from segmodel.data.splits import Split
 from segmodel.models.base import Arrays, FitRun

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from segfeat.types import Bool, Float32
-from segmodel.data.batch import gather_content
 from segmodel.data.dataset import HISTORY_VIEWS, Dataset, of_past
 from segmodel.data.views import Rows
 from segmodel.models.hazard.config import HazardConfig
-from segmodel.models.hazard.content_cache import SegmentStates
+from segmodel.models.hazard.design import EVIDENCE
 from segmodel.models.hazard.features import Scaler, segment_features
-from segmodel.models.hazard.network import HazardBatch
+from segmodel.models.hazard.inference.segment_cache import SegmentStates
 from segmodel.models.hazard.rates import spread
 from segmodel.models.hazard.statistics import Inputs
-from segmodel.models.hazard.taste import EVIDENCE
+
+if TYPE_CHECKING:
+    from segmodel.models.hazard.network import HazardBatch
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,11 @@ class Batches:
         states: SegmentStates | None = None,
     ) -> HazardBatch:
         """The batch of the given views; with a generator, a training batch that may lack modalities."""
+        import torch
+
+        from segmodel.data.batch import gather_content
+        from segmodel.models.hazard.network import HazardBatch
+
         scale_view = self.scalers[0]
         segments = data.views.segments[rows].astype(np.int64)
         width = int(segments.max())

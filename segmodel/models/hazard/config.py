@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from segmodel.data.batch import CONTENT
+from segmodel.data.content import CONTENT
 from segmodel.data.traits import CONTEXT, USER, VIDEO
 from segmodel.data.views import MAX_SEGMENTS
 from segmodel.models.settings import Ablations, Search

@@ -17,15 +17,16 @@ from segmodel.data.parts import Parts
 from segmodel.data.views import PART_VIEWS, Rows
 from segmodel.evaluation.metrics import exit_nll
 from segmodel.models.base import FitRun
+from segmodel.models.hazard.averaging import mean_hazard
 from segmodel.models.hazard.batches import Batches
+from segmodel.models.hazard.design import Widths
 from segmodel.models.hazard.features import Moments, Scaler
-from segmodel.models.hazard.inference.scorer import mean_hazard
 from segmodel.models.hazard.items import SumsByTime
-from segmodel.models.hazard.network import HazardBatch, HazardNetwork, Widths
+from segmodel.models.hazard.network import HazardBatch, HazardNetwork
 from segmodel.models.hazard.statistics import SAMPLE_VIEWS, Statistics, rows_seen
 from segmodel.models.hazard.tables import Tables
 from segmodel.models.losses import hazard_loss
-from segmodel.models.training import Schedule, train_network
+from segmodel.models.training import Schedule, one_thread, train_network
 from segmodel.models.world import World
 from segmodel.prediction import from_hazard
 
@@ -73,6 +74,7 @@ class Lesson:
         network.to(run.device).train()
         self._train(network, member, TUNE_EPOCHS, TUNE_RATE * c.learning_rate, run)
 
+    @one_thread()
     def _train(self, network: HazardNetwork, member: int, epochs: int, learning_rate: float, run: FitRun) -> None:
         c = self.batches.config
         folder = run.folder / f"member-{member}" if run.folder else None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from segfeat.interactions import Ids
 from segfeat.types import Int64
-from segmodel.data.batch import CONTENT
+from segmodel.data.content import CONTENT
 from segmodel.data.dataset import Dataset, by_users
 from segmodel.data.parts import ROLES, TRAIN, VALID, Parts, SplitLog
 from segmodel.data.splits import Split
@@ -20,15 +19,18 @@ from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, FitRun, SegmentModel, arrays_under
 from segmodel.models.hazard.batches import Batches
 from segmodel.models.hazard.config import HazardConfig
+from segmodel.models.hazard.design import Widths
 from segmodel.models.hazard.features import Scaler
-from segmodel.models.hazard.fitting import Lesson, make_scalers
 from segmodel.models.hazard.inference.expectations import Expectations
 from segmodel.models.hazard.inference.scorer import Scorer
-from segmodel.models.hazard.network import HazardNetwork, Widths
+from segmodel.models.hazard.members import Members
 from segmodel.models.hazard.statistics import Statistics
 from segmodel.models.hazard.tables import Tables
-from segmodel.models.training import one_thread
+from segmodel.models.threads import one_blas_thread
 from segmodel.prediction import SkipPrediction, from_hazard
+
+if TYPE_CHECKING:
+    from segmodel.models.hazard.fitting import Lesson
 
 _SCALERS = ("view", "user", "token")
 
@@ -48,8 +50,10 @@ class HazardModel(SegmentModel):
     def fit(self, data: Dataset, split: Split, run: FitRun) -> None:
         self.fit_parts(SplitLog.of(data, split), run)
 
-    @one_thread()
+    @one_blas_thread()
     def fit_parts(self, log: SplitLog, run: FitRun) -> None:
+        from segmodel.models.hazard.fitting import make_scalers
+
         c = self.config
         here = log.store.encoders if log.store is not None else {}
         self.dims = {m: here[m].dim for m in CONTENT if m in c.modalities and m in here}
@@ -57,19 +61,20 @@ class HazardModel(SegmentModel):
         train, learner = log.parts(TRAIN), self.statistics
         self.training = learner.learn(train)
         self.batches = Batches(c, self.dims, make_scalers(train, learner, self.training))
-        self.widths = self._make_widths(*(len(scaler.mean) for scaler in self.batches.scalers))
+        widths = self._make_widths(*(len(scaler.mean) for scaler in self.batches.scalers))
         lesson = self._lesson(train, train, log.parts(VALID))
-        self.networks = [lesson.train_member(member, self.widths, run) for member in range(c.members)]
+        networks = [lesson.train_member(member, widths, run) for member in range(c.members)]
+        self.members = Members.of(networks, widths, self.dims)
         del lesson  # and with it what is known by time, before more tables are made
         self._learn_what_is_known(log, self.training)
 
-    @one_thread()
+    @one_blas_thread()
     def adapt(self, data: Dataset, split: Split, run: FitRun) -> None:
         means_of, log = self.inside, SplitLog.of(data, split)
         self._meet(log, self.traits.renewed, run.seed)
         self._learn_what_is_known(log, means_of)
 
-    @one_thread()
+    @one_blas_thread()
     def update(self, data: Dataset, split: Split, fresh: Rows, run: FitRun) -> None:
         means_of, log = self.inside, SplitLog.of(data, split)
         self._meet(log, self.traits.renewed, run.seed)
@@ -81,12 +86,16 @@ class HazardModel(SegmentModel):
         replayed = draw.choice(known, min(len(fresh), len(known)), replace=False)
         views = Parts.of(data.take(np.sort(np.concatenate([fresh, replayed]))))
         lesson = self._lesson(train, views, log.parts(VALID))
-        for member, network in enumerate(self.networks):
+        networks = self.members.networks
+        for member, network in enumerate(networks):
             lesson.tune_member(network, member, run)
+        self.members = Members.of(networks, self.members.widths, self.dims)
         self._learn_what_is_known(log, self.training)
 
     def _lesson(self, known: Parts, train: Parts, valid: Parts) -> Lesson:
         """Views to train on, with the statistics of those that ``training`` was learned from."""
+        from segmodel.models.hazard.fitting import Lesson
+
         timed = self.statistics.learn_by_time(known, self.training)
         return Lesson(train, valid, self.statistics, self.training, timed, self.batches)
 
@@ -118,9 +127,12 @@ class HazardModel(SegmentModel):
         """The statistics that views inside the log, and views after it, are predicted from."""
         self.inside = self.statistics.learn(log.parts(TRAIN, VALID), means_of=means_of)
         self.after = self.statistics.learn(log.parts(*ROLES), means_of=means_of)
-        self.scorer = Scorer(self.networks, self.batches, self.statistics)
+        self.scorer = Scorer(self.members, self.batches, self.statistics)
 
-    @one_thread()
+    def warm_up(self) -> None:
+        self.members.networks  # noqa: B018  # made when first asked for
+
+    @one_blas_thread()
     def work_out(self, data: Dataset) -> Arrays:
         if not self.config.user_filter:
             return {}
@@ -142,14 +154,14 @@ class HazardModel(SegmentModel):
         names = ("width", "rank", "dropout", "taste_heads", "taste_steps", "taste_bounded")
         return Widths(view, user, token, c.max_segments, **{name: getattr(c, name) for name in names})
 
-    @one_thread()
+    @one_blas_thread()
     def predict(self, data: Dataset) -> SkipPrediction:
         views = data.views
         code = self.users.table_codes(views.user_ids)[views.user]
         after = (code == 0) | (views.time_ms > self.last_ms[code])
         return self._predict(data, ((self.inside, np.flatnonzero(~after)), (self.after, np.flatnonzero(after))))
 
-    @one_thread()
+    @one_blas_thread()
     def predict_valid(self, data: Dataset) -> SkipPrediction:
         """Predict validation views as if they had not been learned from; only right after a fit."""
         return self._predict(data, ((self.training, np.arange(len(data))),))
@@ -172,15 +184,15 @@ class HazardModel(SegmentModel):
             "videos": list(self.videos.ids),
             "dims": dict(self.dims),
             "traits": self.traits.facts(),
-            "widths": [self.widths.view, self.widths.user, self.widths.token],
+            "widths": [self.members.widths.view, self.members.widths.user, self.members.widths.token],
         }
         arrays: Arrays = {"user_fold": self.statistics.user_fold, "last_ms": self.last_ms}
         for name, scaler in zip(_SCALERS, self.batches.scalers, strict=True):
             arrays |= {f"{name}.mean": scaler.mean, f"{name}.scale": scaler.scale}
         for name, tables in (("inside", self.inside), ("after", self.after)):
             arrays |= {f"{name}.{k}": v for k, v in tables.arrays().items()}
-        for member, network in enumerate(self.networks):
-            arrays |= {f"member_{member}.{k}": v.detach().cpu().numpy() for k, v in network.state_dict().items()}
+        for member, weights in enumerate(self.members.weights):
+            arrays |= {f"member_{member}.{k}": v for k, v in weights.items()}
         return facts, arrays
 
     def restore(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
@@ -188,8 +200,6 @@ class HazardModel(SegmentModel):
         self.users, self.videos = Vocabulary(tuple(facts["users"])), Vocabulary(tuple(facts["videos"]))
         self.traits = Traits.of_facts(facts.get("traits", {}))
         self.dims = facts["dims"]
-        view, user, token = facts["widths"]
-        self.widths = self._make_widths(view, user, token)
         self.last_ms = arrays["last_ms"]
         self.statistics = self._make_statistics(arrays["user_fold"])
         scalers = [Scaler(arrays[f"{n}.mean"], arrays[f"{n}.scale"]) for n in _SCALERS]
@@ -197,13 +207,9 @@ class HazardModel(SegmentModel):
         self.inside, self.after = (
             Tables.of_arrays(arrays_under(arrays, name), self.traits) for name in ("inside", "after")
         )
-        self.networks = []
-        for member in range(c.members):
-            network = HazardNetwork(self.widths, self.dims)
-            weights = {k: torch.from_numpy(np.array(v)) for k, v in arrays_under(arrays, f"member_{member}").items()}
-            network.load_state_dict(weights)
-            self.networks.append(network.eval())
-        self.scorer = Scorer(self.networks, self.batches, self.statistics)
+        weights = [arrays_under(arrays, f"member_{member}") for member in range(c.members)]
+        self.members = Members(self._make_widths(*facts["widths"]), self.dims, weights)
+        self.scorer = Scorer(self.members, self.batches, self.statistics)
 
 
 def _all_rows(split: Split) -> Rows:

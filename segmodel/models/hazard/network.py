@@ -12,32 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segmodel.data.batch import Content
+from segmodel.models.hazard.design import RESIDUAL_SCALE, Widths
 from segmodel.models.hazard.features import SEGMENT_FEATURES
 from segmodel.models.hazard.taste import ContentTaste, fast
 
 AGE_FEATURES = 4
-
-RESIDUAL_SCALE = 0.3
-
-
-@dataclass(frozen=True)
-class Widths:
-    """Sizes of inputs and layers."""
-
-    view: int
-    user: int
-    token: int
-    max_segments: int
-    width: int = 64
-    heads: int = 4
-    rank: int = 8
-    position: int = 8
-    taste_heads: int = 1
-    taste_dim: int = 16
-    dropout: float = 0.3
-    input_dropout: float = 0.1
-    taste_steps: int = 3
-    taste_bounded: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,18 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segmodel.data.batch import Content
-
-EVIDENCE = 3
-"""Numbers that a viewed segment gives: left - h, h (1 - h) and h, where h was expected."""
+from segmodel.models.hazard.design import EVIDENCE, LARGEST_STEP_FROM, LEAST_PRIOR
 
 _PACE = 10.0
 """A taste's few numbers are learned this much faster than weights: an update moves either by as much at most."""
-
-_LEAST_PRIOR = 0.1
-"""Added to the learned precision of the prior, so that no taste is without bounds."""
-
-_LARGEST = 4.0
-"""Log-odds beyond which no Newton step starts."""
 
 
 def posterior(sums: tuple[Tensor, Tensor, Tensor], prior: Tensor, steps: int) -> Tensor:
@@ -45,7 +37,7 @@ def posterior(sums: tuple[Tensor, Tensor, Tensor], prior: Tensor, steps: int) ->
     q = (1.0 - weight / expected.clamp(min=1e-6)).clamp(1e-3, 1.0 - 1e-3)
     n, odds = expected / q, torch.logit(q)
     for _ in range(steps - 1):
-        b = b.clamp(-_LARGEST, _LARGEST)
+        b = b.clamp(-LARGEST_STEP_FROM, LARGEST_STEP_FROM)
         p = torch.sigmoid(odds + b)
         b = b + (surprise + expected - n * p - prior * b) / (n * p * (1.0 - p) + prior)
     return b
@@ -58,7 +50,7 @@ def levelled_off(taste: Tensor, most: Tensor) -> Tensor:
 
 def taste_of(sums: tuple[Tensor, Tensor, Tensor], prior: Tensor, most: Tensor | None, steps: int) -> Tensor:
     """The :func:`posterior` of evidence under a learned prior, :func:`levelled_off` where there is a most."""
-    taste = posterior(sums, prior + _LEAST_PRIOR, steps)
+    taste = posterior(sums, prior + LEAST_PRIOR, steps)
     return taste if most is None else levelled_off(taste, most)
 
 

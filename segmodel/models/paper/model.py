@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from segmodel.data.batch import CONTENT, Batch
+from segmodel.data.batch import Batch
+from segmodel.data.content import CONTENT
 from segmodel.data.dataset import HISTORY_SEGMENTS, Dataset
 from segmodel.models.losses import intra_video_loss, watched_loss
 from segmodel.models.paper.decoder import SegmentInterestDecoder

@@ -20,9 +20,10 @@ from segmodel.data.vocabulary import Vocabulary
 from segmodel.models.base import Arrays, arrays_under
 from segmodel.models.hazard.batches import Batches
 from segmodel.models.hazard.config import HazardConfig
+from segmodel.models.hazard.design import Widths
 from segmodel.models.hazard.features import Scaler
 from segmodel.models.hazard.fitting import make_scalers
-from segmodel.models.hazard.network import HazardBatch, HistoryAttention, Widths
+from segmodel.models.hazard.network import HazardBatch, HistoryAttention
 from segmodel.models.hazard.statistics import Statistics
 from segmodel.models.hazard.tables import Tables
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from segfeat.interactions import Interactions
 from segmodel.data.views import Rows
 from segmodel.models.base import FitRun
+from segmodel.models.hazard import fitting
 from segmodel.models.hazard import model as hazard_model
 from segmodel.runs.config import run_config
 from segmodel.runs.data import RunData, open_data
@@ -88,7 +89,7 @@ def test_networks_go_on_from_their_weights(world: Path, updated: Run) -> None:
     before, after = load_run(world / "old").model, updated.model
     assert isinstance(before, hazard_model.HazardModel)
     assert isinstance(after, hazard_model.HazardModel)
-    for old, new in zip(before.networks, after.networks, strict=True):
+    for old, new in zip(before.members.networks, after.members.networks, strict=True):
         pairs = [(a.detach(), b.detach()) for a, b in zip(old.parameters(), new.parameters(), strict=True)]
         moved = sum(float((a - b).abs().sum()) for a, b in pairs)
         size = sum(float(a.abs().sum()) for a, _ in pairs)
@@ -97,9 +98,9 @@ def test_networks_go_on_from_their_weights(world: Path, updated: Run) -> None:
 
 def test_it_learns_the_new_views_and_as_many_old_ones(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lessons: list[int] = []
-    plain = hazard_model.Lesson.tune_member
+    plain = fitting.Lesson.tune_member
     monkeypatch.setattr(
-        hazard_model.Lesson,
+        fitting.Lesson,
         "tune_member",
         lambda self, *a: (lessons.append(sum(map(len, self.train))), plain(self, *a))[1],
     )
@@ -149,7 +150,7 @@ def test_an_interrupted_update_leaves_the_old_run_as_it_was(world: Path, monkeyp
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hazard_model.Lesson, "tune_member", interrupted)
+    monkeypatch.setattr(fitting.Lesson, "tune_member", interrupted)
     with pytest.raises(KeyboardInterrupt):
         update(world / "old", [world / "later.csv"], world / "broken", latest=False)
     assert not (world / "broken").exists()

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segmodel.data.batch import CONTENT, Batch
+from segmodel.data.batch import Batch
+from segmodel.data.content import CONTENT
 from segmodel.data.dataset import Dataset
 from segmodel.models.base import Arrays
 from segmodel.models.baselines.embeddings import Sizes

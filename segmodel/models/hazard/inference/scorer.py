@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Bool, Float64
-from segmodel.data.batch import segment_rows
+from segmodel.data.content import segment_rows
 from segmodel.data.dataset import Dataset, by_users, of_past
 from segmodel.data.views import PART_VIEWS, UNKNOWN, Rows, Views
 from segmodel.models.hazard.batches import Batches
-from segmodel.models.hazard.content_cache import SegmentStates
 from segmodel.models.hazard.features import Past
 from segmodel.models.hazard.inference.expectations import Expectations
+from segmodel.models.hazard.inference.segment_cache import SegmentStates
 from segmodel.models.hazard.inference.stacked_networks import Contents, NetworkStack
 from segmodel.models.hazard.inference.user_cache import Memory, Moment
 from segmodel.models.hazard.inference.video_cache import VideoStates
-from segmodel.models.hazard.network import HazardNetwork
+from segmodel.models.hazard.members import Members
 from segmodel.models.hazard.statistics import Inputs, Statistics
 from segmodel.models.hazard.tables import Tables
 from segmodel.models.hazard.user_filter import deviate, deviations, filter_users, surprise_sums
-
-_SCORE_VIEWS = 1024
 
 
 class Scorer:
@@ -33,8 +29,7 @@ class Scorer:
 
     Parameters
     ----------
-    networks : sequence of HazardNetwork
-        Whose weights change no more.
+    members : Members
     batches : Batches
     statistics : Statistics
 
@@ -44,9 +39,10 @@ class Scorer:
         What is known already of the views of a log.
     """
 
-    def __init__(self, networks: Sequence[HazardNetwork], batches: Batches, statistics: Statistics) -> None:
-        self.networks, self._batches, self._statistics = networks, batches, statistics
-        self._stack = NetworkStack(networks, statistics.of_video)
+    def __init__(self, members: Members, batches: Batches, statistics: Statistics) -> None:
+        self._members, self._batches, self._statistics = members, batches, statistics
+        self._modalities = tuple(members.dims)
+        self._stack = NetworkStack(members.widths, self._modalities, members.weights, statistics.of_video)
         self._remembered: WeakKeyDictionary[Views, dict[int, Memory]] = WeakKeyDictionary()
         self._videos: WeakKeyDictionary[Tables, VideoStates] = WeakKeyDictionary()
         self._states: WeakKeyDictionary[FeatureStore, SegmentStates] = WeakKeyDictionary()
@@ -58,7 +54,7 @@ class Scorer:
         if _one_moment(part):
             return self._hazard_of_videos(part, tables, memory)
         inputs = self._statistics.inputs(part, tables, past=memory.past)
-        hazard = mean_hazard(self.networks, self._batches, part, inputs, self.states(part.store))
+        hazard = self._members.mean_hazard(self._batches, part, inputs, self.states(part.store))
         if not self._batches.config.user_filter:
             return hazard
         return filter_users(part, hazard, inputs.cold, memory.surprises)
@@ -77,19 +73,18 @@ class Scorer:
         if tables not in self._videos:
             self._videos[tables] = VideoStates(self._stack, self._batches.scalers[0], self._statistics.of_video)
         batch, segment, directions = self._videos[tables].read(views, video, describe)
-        owner = batch.owner.numpy()
         contents = None
         states = self.states(part.store)
         if states is not None and part.store is not None:
-            target = segment_rows(part.store, views.store_row[owner], segment)
-            slots = torch.from_numpy(states.slots(part.store, np.concatenate([moment.viewed, target])))
+            target = segment_rows(part.store, views.store_row[batch.owner], segment)
+            slots = states.slots(part.store, np.concatenate([moment.viewed, target]))
             seen = len(moment.viewed)
             contents = Contents(states.unit, states.valid, slots[:seen], moment.evidence, slots[seen:])
-        found = self._stack.hazard(moment.user, batch, contents).numpy().astype(np.float64)
+        found = self._stack.hazard(moment.user, batch, contents).astype(np.float64)
         if self._batches.config.user_filter:
             found = deviate(found, directions, moment.deviation)
         hazard = np.zeros((len(part), self._batches.config.max_segments))
-        hazard[owner, segment] = found
+        hazard[batch.owner, segment] = found
         return hazard
 
     def _read_moment(self, one: Dataset, memory: Memory, inputs: Inputs) -> Moment:
@@ -107,9 +102,9 @@ class Scorer:
         seen = past_row >= 0
         return Moment(
             *_when(one),
-            self._stack.user(*(torch.from_numpy(x) for x in read)),
+            self._stack.user(*read),
             segment_rows(one.store, of_past(one.past.store_row, past_row[seen]), segment[seen]),
-            torch.from_numpy(evidence[seen].T.copy()),
+            evidence[seen].T.copy(),
             deviations(one.history, memory.surprises)[0],
         )
 
@@ -151,7 +146,7 @@ class Scorer:
         if len(rest):
             new = new.take(rest)
             inputs = self._statistics.inputs(new, tables, own_fold=True, past=past)
-            hazard[rest] = mean_hazard(self.networks, self._batches, new, inputs, self.states(new.store))
+            hazard[rest] = self._members.mean_hazard(self._batches, new, inputs, self.states(new.store))
             cold[rest] = inputs.cold
         return hazard, cold
 
@@ -173,33 +168,13 @@ class Scorer:
 
     def states(self, store: FeatureStore | None) -> SegmentStates | None:
         """What the fitted networks make of a store's segments, kept as long as the store is."""
-        if store is None or not self._batches.dims:
+        if store is None or not self._modalities:
             return None
         if store not in self._states:
-            self._states[store] = SegmentStates(self.networks, tuple(self._batches.dims), store.segment_total)
+            self._states[store] = SegmentStates(
+                self._members.widths, self._modalities, self._members.weights, store.segment_total
+            )
         return self._states[store]
-
-
-@torch.no_grad()
-def mean_hazard(
-    networks: Sequence[HazardNetwork],
-    batches: Batches,
-    data: Dataset,
-    inputs: Inputs,
-    states: SegmentStates | None = None,
-) -> Float64:
-    """Hazards (V, S) averaged over the networks; 0 beyond N."""
-    device = next(networks[0].parameters()).device
-    hazard = np.zeros((len(data), batches.config.max_segments))
-    for start in range(0, len(data), _SCORE_VIEWS):
-        rows = np.arange(start, min(start + _SCORE_VIEWS, len(data)))
-        batch = batches.make(data, inputs, rows, states=states).to(device)
-        members = [batch.of_member(k) if states else batch for k in range(len(networks))]
-        each = [torch.sigmoid(n(b).float()) for n, b in zip(networks, members, strict=True)]
-        out = torch.stack(each).mean(dim=0)
-        hazard[rows, : out.shape[1]] = out.cpu().numpy()
-    hazard[np.arange(hazard.shape[1])[None, :] >= data.views.segments[:, None]] = 0.0
-    return hazard
 
 
 def _when(data: Dataset) -> tuple[tuple[int, int], int, tuple[tuple[str, str | None], ...]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from segfeat.types import Float64
+from segfeat.types import Float32, Float64
 from segmodel.data.views import Rows
 from segmodel.models.hazard.features import Past
 from segmodel.models.hazard.inference.stacked_networks import UserState
@@ -25,8 +23,8 @@ class Moment:
     user : UserState
     viewed : int64 (H,)
         Rows of the store with the newest segments viewed.
-    evidence : float32 (2, H)
-        left - h and h (1 - h) of each.
+    evidence : float32 (3, H)
+        left - h, h (1 - h) and h of each.
     deviation : float64 (10,)
         b of the user filter.
     """
@@ -36,7 +34,7 @@ class Moment:
     context: tuple[tuple[str, str | None], ...]
     user: UserState
     viewed: Rows
-    evidence: Tensor
+    evidence: Float32
     deviation: Float64
 
 

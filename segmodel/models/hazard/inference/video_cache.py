@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
-import torch
 
 from segfeat.types import Float32
 from segmodel.data.views import Rows, Views, ragged
@@ -68,13 +67,12 @@ class VideoStates:
         n = views.segments.astype(np.int64)
         owner, segment = ragged(n)
         row = np.repeat(self._first[slot], n) + segment
-        at = torch.from_numpy(row)
         batch = VideoBatch(
-            self._view[torch.from_numpy(slot)],
-            torch.from_numpy(owner),
-            torch.from_numpy(place(segment, n[owner])),
-            self._offset.index_select(0, at),
-            self._residual.index_select(0, at),
+            self._view[slot],
+            owner,
+            place(segment, n[owner]),
+            self._offset[row],
+            self._residual[row],
         )
         return batch, segment, self._directions[row]
 
@@ -82,9 +80,9 @@ class VideoStates:
         self._place: dict[tuple[Hashable, float], int] = {}
         # No video is shorter than a segment; zeros take up memory only once they are written over.
         self._first = np.zeros(segments + 1, dtype=np.int64)
-        self._view = torch.zeros(segments, self._of_video.stop - self._of_video.start)
-        self._offset = torch.zeros(segments)
-        self._residual = torch.zeros(segments, self._stack.residual_width)
+        self._view = np.zeros((segments, self._of_video.stop - self._of_video.start), dtype=np.float32)
+        self._offset = np.zeros(segments, dtype=np.float32)
+        self._residual = np.zeros((segments, self._stack.residual_width), dtype=np.float32)
         self._directions = np.zeros((segments, DIRECTIONS - 1), dtype=np.float32)
 
     def _meet_all(self, keys: list[tuple[Hashable, float]], views: Views, describe: Callable[[Rows], Inputs]) -> None:
@@ -109,8 +107,7 @@ class VideoStates:
         first = int(self._first[places.start])
         self._first[places.start + 1 : places.stop + 1] = first + np.cumsum(n)
         rows = slice(first, first + len(s))
-        self._view[places] = torch.from_numpy(self._scaler(inputs.view)[:, self._of_video])
-        self._offset[rows] = torch.from_numpy(offset[live])
-        placed = (torch.from_numpy(x) for x in (features[live], s, n[owner] - 1 - s))
-        self._residual[rows] = self._stack.place(*placed)
+        self._view[places] = self._scaler(inputs.view)[:, self._of_video]
+        self._offset[rows] = offset[live]
+        self._residual[rows] = self._stack.place(features[live], s, n[owner] - 1 - s)
         self._directions[rows] = place_directions(s, n[owner], inputs.cold[owner])

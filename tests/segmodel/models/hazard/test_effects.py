@@ -22,7 +22,6 @@ from segmodel.models.gbdt.model import GbdtConfig, GbdtHazard
 from segmodel.models.hazard.config import HazardConfig
 from segmodel.models.hazard.effects import EffectLearner, Effects, TraitColumns
 from segmodel.models.hazard.features import VIEW
-from segmodel.models.hazard.inference.scorer import mean_hazard
 from segmodel.models.hazard.model import HazardModel
 from segmodel.models.hazard.rates import base_hazard, leaving_rates, shifted
 from segmodel.models.hazard.reached import Reached
@@ -204,7 +203,7 @@ def test_candidates_read_at_once_equal_views_read_one_by_one(
     context = None if tab is None else {"tab": Categories(np.full(65, tab, np.int32), names)}
     data = _at_once(world, context)
     inputs = model.statistics.inputs(data, model.after)
-    hazard = mean_hazard(model.networks, model.batches, data, inputs)
+    hazard = model.members.mean_hazard(model.batches, data, inputs)
     sums = model.scorer.remember(data, model.after).surprises
     expected = from_hazard(filter_users(data, hazard, inputs.cold, sums), data.views).slots
     for rows in (np.arange(65), np.arange(30, 65), np.arange(0, 65, 7)):
@@ -231,7 +230,7 @@ def test_a_saved_model_says_the_same(world: TraitWorld, model: HazardModel) -> N
 
 def test_without_categories_nothing_is_added(small: Any, fitted: HazardModel) -> None:
     assert not fitted.traits.names
-    assert fitted.widths.view == VIEW
+    assert fitted.members.widths.view == VIEW
     assert not [name for name in fitted.state()[1] if "effect" in name]
     inputs = fitted.statistics.inputs(small.data, fitted.after)
     assert not inputs.shift.any()

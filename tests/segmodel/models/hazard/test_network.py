@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from segmodel.data.batch import Content
+from segmodel.models.hazard.design import Widths
 from segmodel.models.hazard.features import SEGMENT_FEATURES
-from segmodel.models.hazard.network import AGE_FEATURES, HazardBatch, HazardNetwork, Widths
+from segmodel.models.hazard.network import AGE_FEATURES, HazardBatch, HazardNetwork
 
 WIDTHS = Widths(view=7, user=9, token=6, max_segments=8, width=16, rank=4)
 DIMS = {"visual": 5, "audio": 3}

@@ -17,8 +17,8 @@ from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
 from segmodel.data.dataset import make_dataset
 from segmodel.data.views import make_views
-from segmodel.models.hazard.inference import scorer
 from segmodel.models.hazard.inference.expectations import Expectations
+from segmodel.models.hazard.members import Members
 from segmodel.models.hazard.model import HazardModel
 from segmodel.runs.config import run_config
 from segmodel.runs.predictor import Predictor, open_predictor
@@ -46,13 +46,13 @@ def without(run: Run) -> Predictor:
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many views the networks were run over, time after time."""
-    rows, original = list[int](), scorer.mean_hazard
+    rows, original = list[int](), Members.mean_hazard
 
-    def counted(networks: Any, batches: Any, data: Any, *more: Any) -> Any:
+    def counted(members: Members, batches: Any, data: Any, *more: Any) -> Any:
         rows.append(len(data))
-        return original(networks, batches, data, *more)
+        return original(members, batches, data, *more)
 
-    monkeypatch.setattr(scorer, "mean_hazard", counted)
+    monkeypatch.setattr(Members, "mean_hazard", counted)
     return rows
 
 

@@ -12,8 +12,8 @@ from segfeat.interactions import Interactions
 from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.data.views import UNKNOWN
 from segmodel.models.base import FitRun
-from segmodel.models.hazard.inference import scorer as scoring
-from segmodel.models.hazard.inference.scorer import Scorer, mean_hazard
+from segmodel.models.hazard.inference.scorer import Scorer
+from segmodel.models.hazard.members import Members
 from segmodel.models.hazard.model import HazardModel
 from segmodel.models.hazard.user_filter import filter_users
 from segmodel.prediction import from_hazard
@@ -56,7 +56,7 @@ def _candidates(small: Any, user: str, after_ms: int = 60_000) -> Dataset:
 def _view_by_view(model: HazardModel, data: Dataset) -> np.ndarray:
     """Exit probabilities from the networks themselves, each view with a history of its own."""
     inputs = model.statistics.inputs(data, model.after)
-    hazard = mean_hazard(model.networks, model.batches, data, inputs)
+    hazard = model.members.mean_hazard(model.batches, data, inputs)
     sums = model.scorer.remember(data, model.after).surprises
     return from_hazard(filter_users(data, hazard, inputs.cold, sums), data.views).slots
 
@@ -87,7 +87,7 @@ def test_without_content_and_without_filter(small: Any, pair: HazardModel) -> No
     bare.fit(small.data, small.split, FitRun(seed=2))
     data = _candidates(small, "u04")
     inputs = bare.statistics.inputs(data, bare.after)
-    expected = from_hazard(mean_hazard(bare.networks, bare.batches, data, inputs), data.views).slots
+    expected = from_hazard(bare.members.mean_hazard(bare.batches, data, inputs), data.views).slots
     np.testing.assert_allclose(bare.predict(data).slots, expected, atol=1e-6)
     np.testing.assert_array_equal(bare.predict(replace(data, store=None)).slots, bare.predict(data).slots)
 
@@ -109,8 +109,8 @@ def test_states_are_forgotten_when_there_is_no_more_room(
     """Rooms for fewer segments than the log has, and for fewer than one question brings."""
     data = _candidates(small, "u03")
     expected = _view_by_view(model, data)
-    model.scorer = Scorer(model.networks, model.batches, model.statistics)
-    monkeypatch.setattr("segmodel.models.hazard.content_cache.CAPACITY", 40)
+    model.scorer = Scorer(model.members, model.batches, model.statistics)
+    monkeypatch.setattr("segmodel.models.hazard.inference.segment_cache.CAPACITY", 40)
     monkeypatch.setattr("segmodel.models.hazard.inference.video_cache.CAPACITY", 12)
     states, largest = model.scorer.states(small.store), int(data.views.segments.sum())
     assert states is not None
@@ -152,14 +152,15 @@ def test_a_past_that_grows_answers_as_one_read_at_once(
     after = _past_of(small, np.arange(15), (7, int(time_ms)))
     assert len(after.past) == 16
     expected = _view_by_view(model, after)
-    model.scorer = Scorer(model.networks, model.batches, model.statistics)
+    model.scorer = Scorer(model.members, model.batches, model.statistics)
     assert np.abs(model.predict(before).slots - expected).max() > 1e-4
 
     scored = []
+    original = Members.mean_hazard
     monkeypatch.setattr(
-        scoring,
+        Members,
         "mean_hazard",
-        lambda networks, batches, data, *rest: scored.append(len(data)) or mean_hazard(networks, batches, data, *rest),
+        lambda members, batches, data, *rest: scored.append(len(data)) or original(members, batches, data, *rest),
     )
     model.past_has_grown(before.past, after.past)
     assert before.past not in model.scorer._remembered

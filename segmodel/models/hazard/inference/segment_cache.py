@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from segfeat.store.reader import FeatureStore
+from segfeat.types import Bool, Float32
 from segmodel.data.views import UNKNOWN, Rows
-from segmodel.models.hazard.network import HazardNetwork
-from segmodel.models.hazard.taste import ContentTaste
+from segmodel.models.base import Arrays
+from segmodel.models.hazard.design import Widths
 
 CAPACITY = 100_000
 """Segments kept at a time (about 1.2 kB each with three networks and modalities); when full, all are forgotten."""
 
 _READ_ROWS = 4096
+_ADDED_VARIANCE, _LEAST_LENGTH = np.float32(1e-5), np.float32(1e-12)
+"""What torch adds to a variance that it divides by the root of, and the least length that it divides by."""
 
 
 class SegmentStates:
@@ -25,9 +25,10 @@ class SegmentStates:
 
     Parameters
     ----------
-    networks : sequence of HazardNetwork
-        Whose weights change no more.
+    widths : Widths
     modalities : sequence of str
+    weights : sequence of mappings of name to array
+        Of each network, as :meth:`torch.nn.Module.state_dict` names them.
     segments : int
         Of the store.
 
@@ -38,12 +39,10 @@ class SegmentStates:
     valid : bool (slots, modalities)
     """
 
-    def __init__(self, networks: Sequence[HazardNetwork], modalities: Sequence[str], segments: int) -> None:
-        self._networks, self._modalities = networks, modalities
-        self._device = next(networks[0].parameters()).device
+    def __init__(self, widths: Widths, modalities: Sequence[str], weights: Sequence[Arrays], segments: int) -> None:
+        self._widths, self._modalities, self._weights = widths, modalities, weights
         # The last place is that of UNKNOWN, which is -1.
         self._slot = np.zeros(segments + 1, dtype=np.int64)
-        self._met = 0
         self._make_room(CAPACITY)
 
     def slots(self, store: FeatureStore, rows: Rows) -> Rows:
@@ -62,31 +61,35 @@ class SegmentStates:
         slots = self._slot[rows]
         return slots
 
-    def read(self, store: FeatureStore, rows: Rows) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def read(self, store: FeatureStore, rows: Rows) -> tuple[dict[str, Float32], dict[str, Bool]]:
         """States (R + 1, networks, heads, ·) and validity (R + 1,) of R distinct rows by modality; row 0: nothing."""
-        slots = torch.from_numpy(self.slots(store, np.concatenate([[UNKNOWN], rows])))
+        slots = self.slots(store, np.concatenate([[UNKNOWN], rows]))
         unit, valid = self.unit[slots], self.valid[slots]
         return {m: unit[:, i] for i, m in enumerate(self._modalities)}, {
             m: valid[:, i] for i, m in enumerate(self._modalities)
         }
 
     def _make_room(self, capacity: int) -> None:
-        kinds = len(self._modalities)
-        taste = cast(ContentTaste, self._networks[0].taste[self._modalities[0]])
-        shape = (len(self._networks), taste.heads, taste.project.out_features // taste.heads)
+        kinds, w = len(self._modalities), self._widths
         # Zeros take up memory only once they are written over.
-        self.unit = torch.zeros(capacity + 1, kinds, *shape)
-        self.valid = torch.zeros(capacity + 1, kinds, dtype=torch.bool)
+        self.unit = np.zeros((capacity + 1, kinds, len(self._weights), w.taste_heads, w.taste_dim), dtype=np.float32)
+        self.valid = np.zeros((capacity + 1, kinds), dtype=bool)
         self._met = 0
 
-    @torch.no_grad()
     def _meet(self, store: FeatureStore, rows: Rows) -> None:
         slots = slice(self._met + 1, self._met + 1 + len(rows))
         for i, modality in enumerate(self._modalities):
-            values, valid = store.gather(modality, rows)
-            features = torch.from_numpy(values).to(self._device)
-            for k, network in enumerate(self._networks):
-                self.unit[slots, i, k] = cast(ContentTaste, network.taste[modality]).units(features).cpu()
-            self.valid[slots, i] = torch.from_numpy(valid)
+            values, self.valid[slots, i] = store.gather(modality, rows)
+            for k, weights in enumerate(self._weights):
+                self.unit[slots, i, k] = self._units(values, weights, f"taste.{modality}.project")
         self._slot[rows] = np.arange(slots.start, slots.stop)
         self._met += len(rows)
+
+    def _units(self, x: Float32, weights: Arrays, layer: str) -> Float32:
+        """Content (R, dim) as unit vectors (R, heads, ·), as :meth:`ContentTaste.units` makes them."""
+        x = x - x.mean(axis=1, keepdims=True)
+        x = x / np.sqrt(np.square(x).mean(axis=1, keepdims=True) + _ADDED_VARIANCE)
+        x = x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]
+        x = x.reshape(len(x), self._widths.taste_heads, -1)
+        unit: Float32 = x / np.maximum(np.linalg.norm(x, axis=2, keepdims=True), _LEAST_LENGTH)
+        return unit
