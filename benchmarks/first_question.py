@@ -3,12 +3,16 @@
     python benchmarks/first_question.py [RUN] [--videos 100] [--users 100]
 
 Asks about as many videos of the store for each of the busiest users, none of whom was read before, then again. Beside
-it the same without what the training worked out of the log: the user's past is then run through the networks.
+it the same without what the training worked out of the log: the user's past is then run through the networks. Last,
+`segmodel predict-skip` about one video, from the start of its process to its end.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -33,6 +37,20 @@ def asked(live: LiveScorer, videos: Sequence[str], users: Sequence[str]) -> np.n
         live.answer(Question(videos, user))
         found.append((time.process_time() - began_s) * 1000)
     return np.array(found)
+
+
+def cold_s(run: Path, user: str, video: str, rounds: int = 5) -> float:
+    """Median seconds of the command about one pair, each time in a process of its own."""
+    command = [sys.executable, "-c", "from segfeat_cli.segmodel import main; main()", "predict-skip"]
+    command += [f"--run={run}", f"--user={user}", f"--video={video}", "--quiet"]
+    found = []
+    for _ in range(rounds):
+        began_s = time.perf_counter()
+        subprocess.run(
+            [*command, f"--user={user}", f"--video={video}", "--quiet"], check=True, stdout=subprocess.DEVNULL
+        )
+        found.append(time.perf_counter() - began_s)
+    return statistics.median(found)
 
 
 def main() -> None:
@@ -60,6 +78,7 @@ def main() -> None:
                 name += "" if worked_out else ", nothing worked out"
                 print(f"{name:<34}{np.median(spent_ms):8.1f}{np.quantile(spent_ms, 0.9):8.1f}", flush=True)
             live.close()
+    print(f"{'segmodel predict-skip, from cold':<34}{cold_s(given.run, users[0], videos[0]):8.2f}  s")
 
 
 if __name__ == "__main__":
