@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,8 @@ class World:
     has_sound, has_title, has_subtitles : bool (V,)
     heldout : bool (U,)
         True for users who occur in the held-out logs only.
+    appeal : float (K,)
+        What a topic adds to everybody's taste for it, in logits.
     taste : float (U, K)
         What a user adds to interest for each topic, in logits.
     patience : float (U,)
@@ -59,6 +61,7 @@ class World:
     has_title: Bool
     has_subtitles: Bool
     heldout: Bool
+    appeal: Float64
     taste: Float64
     patience: Float64
     train: pd.DataFrame
@@ -111,7 +114,9 @@ def simulate(config: WorldConfig | None = None) -> World:
 
     n_users = config.users + config.heldout_users
     heldout = np.arange(n_users) >= config.users
-    taste = _tastes(config, n_users, people)
+    liking = _likings(config, n_users, people)
+    appeal = config.appeal * people.permutation(np.linspace(-1.0, 1.0, config.topics))
+    taste = appeal + liking * _strengths(config, n_users, people)
     patience = config.patience * people.standard_normal(n_users)
     user_id = tuple(f"u{i:04d}" for i in range(n_users))
 
@@ -139,12 +144,37 @@ def simulate(config: WorldConfig | None = None) -> World:
         has_title=has_title,
         has_subtitles=has_subtitles,
         heldout=heldout,
+        appeal=appeal,
         taste=taste,
         patience=patience,
         train=logs["train"][0],
         heldout_history=logs["heldout"][0],
         heldout_test=logs["heldout"][1],
     )
+
+
+def with_other_users(world: World, count: int, seed: int) -> World:
+    """The same world with other held-out users behind its own: nobody who trained knows them any better.
+
+    The held-out logs are theirs alone.
+    """
+    c = world.config
+    people, watching = (np.random.default_rng([c.seed, seed, stream]) for stream in (1, 2))
+    taste = world.appeal + _likings(c, count, people) * _strengths(c, count, people)
+    n = len(world.user_id)
+    grown = replace(
+        world,
+        user_id=(*world.user_id, *(f"u{i:04d}" for i in range(n, n + count))),
+        heldout=np.append(world.heldout, np.ones(count, dtype=bool)),
+        taste=np.concatenate([world.taste, taste]),
+        patience=np.append(world.patience, c.patience * people.standard_normal(count)),
+    )
+    known, unknown = np.flatnonzero(~world.cold), np.flatnonzero(world.cold)
+    stages = [(known, c.history_views), (unknown, c.test_views)]
+    history, test = draw_log(
+        watching, np.arange(n, n + count), stages, grown.hazard, world.duration_ms, grown.user_id, world.video_id
+    )
+    return replace(grown, heldout_history=history, heldout_test=test)
 
 
 def _durations(config: WorldConfig, rng: np.random.Generator) -> Int64:
@@ -169,13 +199,15 @@ def _topic_sequences(config: WorldConfig, duration_ms: Int64, rng: np.random.Gen
     return topic
 
 
-def _tastes(config: WorldConfig, n_users: int, rng: np.random.Generator) -> Float64:
-    """Each user likes half of the topics and dislikes the others, a little more or less; some topics please more."""
+def _likings(config: WorldConfig, n_users: int, rng: np.random.Generator) -> Float64:
+    """(U, K) 1 or -1: each user likes half of the topics and dislikes the others."""
     k = config.topics
-    liked = rng.permuted(np.tile(np.where(np.arange(k) < k // 2, 1.0, -1.0), (n_users, 1)), axis=1)
-    appeal = config.appeal * rng.permutation(np.linspace(-1.0, 1.0, k))
-    strength = config.liking * (1 + 0.2 * rng.standard_normal((n_users, k)))
-    return appeal[None, :] + liked * strength
+    return rng.permuted(np.tile(np.where(np.arange(k) < k // 2, 1.0, -1.0), (n_users, 1)), axis=1)
+
+
+def _strengths(config: WorldConfig, n_users: int, rng: np.random.Generator) -> Float64:
+    """(U, K) how much they do, a little more or less."""
+    return config.liking * (1 + 0.2 * rng.standard_normal((n_users, config.topics)))
 
 
 def _hazard(config: WorldConfig, duration_ms: Int64, topic: Int64, taste: Float64, patience: Float64) -> Float64:

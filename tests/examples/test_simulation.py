@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from examples.world import World, WorldConfig, content_features, exits, simulate
+from examples.world.reference import oracle_nll
+from examples.world.simulation import with_other_users
 
 LOGS = ("train", "heldout_history", "heldout_test")
 
@@ -26,6 +28,22 @@ def test_more_users_leave_the_videos_as_they_are(world: World) -> None:
     np.testing.assert_array_equal(world.segment_topic, larger.segment_topic)
     np.testing.assert_array_equal(world.duration_ms, larger.duration_ms)
     np.testing.assert_array_equal(world.cold, larger.cold)
+
+
+def test_other_held_out_users_are_drawn_from_the_same_people(world: World) -> None:
+    other = with_other_users(world, 400, seed=1)
+    assert set(other.heldout_test["user_id"]) == set(other.user_id) - set(world.user_id)
+    assert not set(other.heldout_history["video_id"]) & set(other.heldout_test["video_id"])
+    np.testing.assert_array_equal(other.taste[: len(world.taste)], world.taste)
+    ours, theirs = world.taste, other.taste[len(world.taste) :]
+    np.testing.assert_allclose(theirs.mean(axis=0), world.appeal, atol=4 * theirs.std() / 20)
+    np.testing.assert_allclose(np.sort(ours).mean(axis=0), np.sort(theirs).mean(axis=0), atol=0.15)
+    assert oracle_nll(other, other.heldout_test).mean() == pytest.approx(
+        oracle_nll(world, world.heldout_test).mean(), abs=0.06
+    )
+    again = with_other_users(world, 400, seed=1)
+    pd.testing.assert_frame_equal(other.heldout_test, again.heldout_test)
+    assert not np.array_equal(theirs, with_other_users(world, 400, seed=2).taste[len(world.taste) :])
 
 
 def test_segments_follow_from_durations(world: World) -> None:
