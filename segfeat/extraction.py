@@ -80,6 +80,7 @@ def extract(
     metadata: str | Path | None = None,
     interactions: str | Path | Sequence[str | Path] | Interactions | None = None,
     unit: str | Sequence[str] = (),
+    context: Sequence[str] = (),
     segment_s: float = 5.0,
     frames_per_segment: int = 1,
     frame_position: str | None = None,
@@ -119,6 +120,8 @@ def extract(
     unit : str or sequence of str
         In what the log's files count time where it is not milliseconds: ``s`` or ``us``, or for one of its numbers
         ``time=s`` and the like.
+    context : sequence of str
+        Further columns of the log's files, kept as categories of the views.
     segment_s : float
         Segment length in seconds.
     frames_per_segment : int
@@ -183,6 +186,7 @@ def extract(
         workers=workers,
         video_timeout_s=video_timeout_s,
         unit=(unit,) if isinstance(unit, str) else tuple(unit),
+        context=tuple(context),
         words=words,
         subtitle_encoding=subtitle_encoding,
         manifest=manifest,

@@ -17,9 +17,9 @@ from segfeat.segment import FRAME_POSITIONS, SEGMENT_S
 from segfeat.words import DEFAULT_WORDS
 from segmodel.countdown import clock
 
+from ..log_columns import CONTEXT, UNIT
 from ..printer import Printer, prints
 from ..run import FAILED, FINISHED, PARTLY_FAILED
-from ..units import UNIT
 from .progress import ProgressLine, plural
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def _range(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option("--subtitle-encoding", default="auto", show_default=True, metavar="NAME", help="Of .srt and .vtt files.")
 @click.option("--metadata", type=_PATH, help="CSV with video_id or path, title and more text columns.")
 @click.option("--interactions", type=_PATH, multiple=True, help="Watch log (CSV, CSV.gz, Parquet) for the store.")
+@CONTEXT
 @UNIT
 @click.option("--segment-seconds", default=SEGMENT_S, show_default=True, help="Segment length.")
 @click.option("--frames-per-segment", default=1, show_default=True, help="Pictures whose features are averaged.")

@@ -13,9 +13,9 @@ from segfeat.importers.ready_features import DTYPES, SEGMM_DIM, ReadyFeatures
 from segfeat.interactions import MAX_DURATION_S
 from segfeat.segment import SEGMENT_S
 
+from ..log_columns import CONTEXT, UNIT
 from ..names import names
 from ..printer import Printer, prints
-from ..units import UNIT
 from .import_features import import_features
 
 if TYPE_CHECKING:
@@ -61,13 +61,7 @@ class _Import(click.Group):
     help="Columns of --metadata to keep as attributes, instead of the usual ones.",
 )
 @click.option("--text", default="none", show_default=True, metavar="ENCODER", help="Encode titles, one vector a video.")
-@click.option(
-    "--context",
-    multiple=True,
-    metavar="NAME[,NAME]",
-    callback=names,
-    help="Columns of LOG to keep as categories of the views.",
-)
+@CONTEXT
 @UNIT
 @click.option("--device", default="auto", show_default=True, help="Where --text runs: auto, cpu, cuda or cuda:N.")
 @click.option(

@@ -8,7 +8,7 @@ import click
 
 from segfeat.interactions import MAX_DURATION_S
 
-from ..names import names
+from ..log_columns import CONTEXT
 from ..printer import Printer, prints
 
 
@@ -21,13 +21,7 @@ from ..printer import Printer, prints
 @click.option(
     "--max-duration-s", default=MAX_DURATION_S, show_default=True, help="Leave out videos this long or longer."
 )
-@click.option(
-    "--context",
-    multiple=True,
-    metavar="NAME[,NAME]",
-    callback=names,
-    help="Columns to keep as categories of the views.",
-)
+@CONTEXT
 @prints
 def partition(
     logs: tuple[Path, ...],

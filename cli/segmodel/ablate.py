@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from segmodel.models import MODELS
 
 from ..printer import Printer, prints
+from .log_options import trains_on_log
 from .options import FILE, trains_grid
 
 
 @click.command()
 @click.argument("store", type=FILE)
-@click.option("--interactions", "logs", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
+@trains_on_log
 @click.option(
     "--model",
     "models",
@@ -29,7 +31,7 @@ from .options import FILE, trains_grid
 @prints
 def ablate(
     store: Path,
-    logs: tuple[Path, ...],
+    log_options: dict[str, Any],
     models: tuple[str, ...],
     modalities: str | None,
     out: Path,
@@ -55,11 +57,12 @@ def ablate(
 
     with FeatureStore(store) as features:
         used = tuple(modalities.split(",")) if modalities else ("id", *features.encoders)
-        # A log of its own is read without context columns.
-        there = what_there_is(features, None if logs else features.interactions)
-    options = {**settings, **({"epochs": epochs} if epochs is not None else {})}
-    if logs:
-        options["interactions"] = [str(path) for path in logs]
+        log = features.interactions
+        context = () if log is None else tuple(log.context)
+        if "interactions" in log_options:
+            context = tuple(log_options.get("context", ()))
+        there = what_there_is(features, context)
+    options = {**settings, **({"epochs": epochs} if epochs is not None else {}), **log_options}
     for model in models or ablated_models():
         variants = ablations(model, used, there)
         trained = fit_grid(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from .log_options import trains_on_log
 from .options import FILE, device
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -44,7 +45,7 @@ def runs_benchmark(command: Command) -> Command:
 
     @functools.wraps(command)
     def gathered(
-        logs: tuple[Path, ...],
+        log_options: dict[str, Any],
         budget: str,
         split: str,
         train_share: float,
@@ -57,16 +58,12 @@ def runs_benchmark(command: Command) -> Command:
         **others: Any,
     ) -> Any:
         limits = {"trials": trials, "seeds": seeds, "epochs": epochs}
-        options: dict[str, Any] = {"split": split, "train_share": train_share}
-        if logs:
-            options["interactions"] = [str(path) for path in logs]
+        options: dict[str, Any] = {"split": split, "train_share": train_share, **log_options}
         given = {k: v for k, v in limits.items() if v is not None}
         return command(spending=Spending(budget, given, options, jobs, device, out), **others)
 
     decorators = [
-        click.option(
-            "--interactions", "logs", type=FILE, multiple=True, help="Watch log; default: the one in the store."
-        ),
+        trains_on_log,
         click.option("--budget", type=click.Choice(["small", "default"]), default="default", show_default=True),
         click.option("--trials", type=click.IntRange(1), help="Settings tried for each; default: the budget's."),
         click.option("--seeds", type=click.IntRange(1), help="Fits of the chosen settings; default: the budget's."),

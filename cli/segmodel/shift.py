@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..printer import Printer, prints
+from .log_options import trains_on_log
 from .options import FILE, device, key_values
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="An attribute of the store, a column of the log, or FILE:COLUMN of a table with user_id or video_id.",
 )
-@click.option("--interactions", "logs", type=FILE, multiple=True, help="Watch log; default: the one in the store.")
+@trains_on_log
 @click.option(
     "--models",
     default="hazard,gbdt-hazard,duration-position",
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 def shift(
     store: Path,
     name: str,
-    logs: tuple[Path, ...],
+    log_options: dict[str, Any],
     models: str,
     most: int,
     cut: float,
@@ -65,9 +66,7 @@ def shift(
     from segmodel.evaluation.evaluation import jsonable
     from segmodel.runs.shift import measure_shift
 
-    options = {**settings, **({"epochs": epochs} if epochs is not None else {})}
-    if logs:
-        options["interactions"] = [str(path) for path in logs]
+    options = {**settings, **({"epochs": epochs} if epochs is not None else {}), **log_options}
     names = tuple(dict.fromkeys(part.strip() for part in models.split(",") if part.strip()))
     if not names:
         raise click.UsageError("--models names no model")

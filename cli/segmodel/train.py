@@ -12,9 +12,8 @@ from segmodel.countdown import Countdown
 from segmodel.models import DEFAULT, MODELS
 from segmodel.runs.loggers import LOGGERS
 
-from ..names import names
 from ..printer import Printer, prints
-from ..units import UNIT
+from .log_options import trains_on_log
 from .options import FILE, device, key_values
 
 if TYPE_CHECKING:
@@ -36,20 +35,7 @@ class _SplitCommand(click.Command):
 
 @click.command(cls=_SplitCommand)
 @click.argument("store", type=FILE, required=False)
-@click.option(
-    "--interactions",
-    type=FILE,
-    multiple=True,
-    help="Watch log, or the folder of its partitions; default: that of the store.",
-)
-@click.option(
-    "--context",
-    multiple=True,
-    metavar="NAME[,NAME]",
-    callback=names,
-    help="Columns of --interactions to keep as categories of the views.",
-)
-@UNIT
+@trains_on_log
 @click.option("--modalities", help="Of id,visual,audio,text; default: all that the store has.")
 @click.option("--model", type=click.Choice(list(MODELS)), help=f"Default: {DEFAULT}.")
 @click.option("--config", type=FILE, help="YAML or JSON file with options and model settings; unknown keys are errors.")
@@ -72,9 +58,7 @@ class _SplitCommand(click.Command):
 @prints
 def train(
     store: Path | None,
-    interactions: tuple[Path, ...],
-    units: tuple[str, ...],
-    context: tuple[str, ...],
+    log_options: dict[str, Any],
     modalities: str | None,
     config: Path | None,
     settings: dict[str, str],
@@ -98,7 +82,7 @@ def train(
     from segmodel.runs.train import train as fit
 
     if resume_run is not None:
-        given = store or interactions or units or context or modalities or config or settings or out
+        given = store or log_options or modalities or config or settings or out
         if given or any(v is not None for v in options.values()):
             raise click.UsageError("--resume takes everything from the run; give no other option with it")
     elif store is None:
@@ -112,7 +96,7 @@ def train(
             run = resume(resume_run, device=own_device, report=report, training=job, log_to=log_to, world=world)
         else:
             assert store is not None
-            job = prepare(_config(store, interactions, units, context, modalities, config, settings, options))
+            job = prepare(_config(store, log_options, modalities, config, settings, options))
             if world.leads:
                 _describe(job, printer)
             run = fit(job, out, device=own_device, report=EpochLine(job, printer), log_to=log_to, world=world)
@@ -138,9 +122,7 @@ def _describe(job: Training, printer: Printer) -> None:
 
 def _config(
     store: Path,
-    interactions: tuple[Path, ...],
-    units: tuple[str, ...],
-    context: tuple[str, ...],
+    log_options: Mapping[str, Any],
     modalities: str | None,
     file: Path | None,
     settings: dict[str, str],
@@ -152,12 +134,7 @@ def _config(
     table = read_options(file) if file else {}
     table.update({k: v for k, v in options.items() if v is not None})
     table.update(settings)
-    if interactions:
-        table["interactions"] = [str(p) for p in interactions]
-    if units:
-        table["unit"] = list(units)
-    if context:
-        table["context"] = list(context)
+    table.update(log_options)
     if modalities:
         table["modalities"] = modalities
     return run_config(store, table)

@@ -40,6 +40,7 @@ class Request:
     metadata: str | Path | None = None
     interactions: str | Path | Sequence[str | Path] | Interactions | None = None
     unit: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
     segment_s: float = SEGMENT_S
     frames_per_segment: int = 1
     frame_position: str | None = None
@@ -105,7 +106,7 @@ class Request:
             sources = with_titles(sources, self.metadata, left_out.append)
         log = self.interactions
         if log is not None and not isinstance(log, Interactions):
-            log = read_interactions(log, unit_ms=parse_units(self.unit))
+            log = read_interactions(log, context=self.context, unit_ms=parse_units(self.unit))
         check = None if log is None else _check(log, sources, out if adding else None)
         encoders = _load(specs, self.device)
         header = settings.header({modality: encoder.spec for modality, encoder in encoders.items()})

@@ -81,7 +81,8 @@ def run_config(store: str | Path, table: Mapping[str, Any]) -> RunConfig:
     Raises
     ------
     ValueError
-        For a key that is neither (the message lists the valid ones), or a value of the wrong kind.
+        For a key that is neither (the message lists the valid ones), a value of the wrong kind, or words about the
+        columns of a log's file where none is named.
     """
     name = str(table.get("model", DEFAULT))
     model_keys = {f.name for f in fields(model_class(name).Config)}
@@ -93,6 +94,11 @@ def run_config(store: str | Path, table: Mapping[str, Any]) -> RunConfig:
     if "split" in options:
         options["split"] = _absolute(str(options["split"]))
     logs = table.get("interactions", ())
+    if not logs and (alone := [k for k in ("context", "unit") if table.get(k)]):
+        raise ValueError(
+            f"{' and '.join(alone)} without interactions: a store's own log is in milliseconds and has the context "
+            "that was kept when the store was made; name the log's file"
+        )
     return make_config(
         RunConfig,
         {

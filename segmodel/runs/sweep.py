@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segfeat.interactions import Interactions
 from segfeat.store.reader import FeatureStore
 from segmodel.countdown import Countdown
 from segmodel.data.splits import VALID_SHARE
@@ -106,12 +105,12 @@ def ablated_models() -> list[str]:
     return [name for name in MODELS if getattr(model_class(name).Config, "ablations", {})]
 
 
-def what_there_is(store: FeatureStore, log: Interactions | None) -> frozenset[str]:
-    """Which kinds of traits, that parts of models may need, a store and a log have."""
+def what_there_is(store: FeatureStore, context: Collection[str] = ()) -> frozenset[str]:
+    """Which kinds of traits, that parts of models may need, a store and a log with these context columns have."""
     has = {
         VIDEO: store.video_attributes,
         USER: store.user_attributes,
-        CONTEXT: {} if log is None else log.context,
+        CONTEXT: context,
     }
     return frozenset(name for name, found in has.items() if found)
 

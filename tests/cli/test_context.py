@@ -62,3 +62,43 @@ def test_a_column_that_the_log_lacks_is_named(place: Path, cli: Cli) -> None:
     answer = cli("segmodel", "train", "log.h5", "--interactions", "log.csv", "--context", "page", *SMALL)
     assert answer.code != 0
     assert "missing column(s) page" in answer.err
+
+
+TRAINING = {
+    "train": ("train", *SMALL),
+    "shift": ("shift", "--by", "tab", "--models", "duration-position"),
+    "ablate": ("ablate", "--model", "hazard", *SMALL),
+    "skip": ("benchmark", "skip", "--systems", "duration-position,gbdt-hazard", "--trials", "1", "--seeds", "1"),
+    "watch-time": ("benchmark", "watch-time", "--systems", "wlr", "--trials", "1", "--seeds", "1", "--epochs", "1"),
+    "recommend": ("benchmark", "recommend", "--backbones", "widedeep", "--modes", "segsum", "--trials", "1",
+                  "--seeds", "1", "--epochs", "1", "--folds", "2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", TRAINING)
+def test_every_command_that_trains_reads_a_log_with_its_columns_and_units(place: Path, cli: Cli, command: str) -> None:
+    """Of a log in seconds, whose views would all be too short if nobody said so."""
+    assert cli("segfeat", "import", "csv", "log.csv", "-o", "feats.h5").code == 0
+    table = pd.read_csv("log.csv")
+    numbers = ["time_ms", "duration_ms", "playing_time"]
+    table.assign(**{name: table[name] / 1000 for name in numbers}).to_csv("seconds.csv", index=False)
+    given = ("--interactions", "seconds.csv", "--unit", "s", "--context", "tab")
+    name, *rest = TRAINING[command]
+    inner = rest[:1] if name == "benchmark" else []
+    answer = cli("segmodel", name, *inner, "feats.h5", *given, *rest[len(inner) :])
+    assert answer.code == 0, answer.err
+    if command == "ablate":
+        assert "no context" in answer.out
+    if command == "shift":
+        assert "search" in answer.out
+
+
+@pytest.mark.parametrize("command", TRAINING)
+@pytest.mark.parametrize("option", [("--context", "tab"), ("--unit", "s")])
+def test_columns_of_no_log_are_an_error(place: Path, cli: Cli, command: str, option: tuple[str, str]) -> None:
+    assert cli("segfeat", "import", "csv", "log.csv", "-o", "feats.h5").code == 0
+    name, *rest = TRAINING[command]
+    inner = rest[:1] if name == "benchmark" else []
+    answer = cli("segmodel", name, *inner, "feats.h5", *option, *rest[len(inner) :])
+    assert answer.code != 0
+    assert f"{option[0].strip('-')} without interactions" in answer.err

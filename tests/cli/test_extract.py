@@ -226,3 +226,19 @@ def test_names_that_clash_suggest_paths(cli: Cli, folder: Path) -> None:
     assert answer.code == 1
     assert "good one.mp4 and sub/good one.mov; use --id path" in answer.err
     assert cli("segfeat", "extract", folder, *LIGHT, "--id", "path").code == 0
+
+
+def test_columns_of_the_log_are_kept_as_context(cli: Cli, folder: Path) -> None:
+    Path("log.csv").write_text(
+        "user_id,video_id,time_ms,duration_ms,playing_time,tab\n"
+        "u,good one,1,6000,900,feed\nu,good one,2,6000,6000,search\n"
+    )
+    answer = cli("segfeat", "extract", folder, *LIGHT, "--interactions", "log.csv", "--context", "tab")
+    assert answer.code == 0, answer.err
+    with open_store("feats.h5") as store:
+        assert store.interactions is not None
+        codes, names = store.interactions.context["tab"]
+        assert [names[c] for c in codes] == ["feed", "search"]
+    missing = cli("segfeat", "extract", folder, *LIGHT, "--interactions", "log.csv", "--context", "page")
+    assert missing.code != 0
+    assert "page" in missing.err

@@ -52,7 +52,7 @@ def test_parts_that_can_do_nothing_are_not_trained_without(
     found = {}
     for path in (plain, rich):
         with FeatureStore(path) as store:
-            there = what_there_is(store, store.interactions)
+            there = what_there_is(store, tuple(store.interactions.context) if store.interactions else ())
             found[path.stem] = {*ablations("hazard", ("id", *store.encoders), there)}
     everything = {*ablations("hazard", ("id", "visual"))}
     assert everything - found["rich"] == {"no attributes", "no user attributes"}
