@@ -14,6 +14,14 @@ UNIT = click.option(
     help="Of the log's numbers: ms, s or us; or of one of them, as time=s, duration=s, watch=s.  [default: ms]",
 )
 
+LATER_UNIT = click.option(
+    "--unit",
+    "units",
+    multiple=True,
+    metavar="UNIT",
+    help="Of the numbers in further logs and pairs, as in train.  [default: as in the run's log]",
+)
+
 CONTEXT = click.option(
     "--context",
     multiple=True,

@@ -29,6 +29,9 @@ _FACTOR = 5.0
 _RATIO = 0.002, 20.0
 """Between these lies the median share that people watch of a video, whoever they are."""
 
+_LEAST_VIEWS = 10
+"""A share that people watch is judged by so many views: any one may be left at once."""
+
 _LEAST_SHARE = 0.5
 
 
@@ -148,16 +151,55 @@ def check_log(
     )
 
 
-def _check_times(log: Interactions) -> None:
-    low, high = (float(v) for v in np.percentile(log.time_ms, [1, 99]))
-    first, last = _EPOCH_MS
-    if first <= low and high <= last:
+def check_later(log: Interactions, before: Interactions | None) -> None:
+    """Refuse views or pairs that belong to an earlier log, and are in another unit than milliseconds.
+
+    Parameters
+    ----------
+    log : Interactions
+        As read; watch times, and durations that a store may know, may be 0.
+    before : Interactions or None
+        The earlier log. Where its times are no dates, those that follow may be any.
+
+    Raises
+    ------
+    ValueError
+        The message says what to do about it.
+    """
+    if not len(log):
         return
-    for unit, factor in (("s", 1e-3), ("us", 1e3), ("ns", 1e6)):
-        if first * factor <= low and high <= last * factor:
-            cure = "--unit time=" + unit if unit in UNITS_MS else "divide the column by 1,000,000"
-            raise ValueError(f"time_ms is in {_WORDS[unit]} since 1970, not in milliseconds: {cure}")
-    if low > 1e11:  # three years in milliseconds: no log counts that far from its own beginning
+    if before is None or not len(before) or _unit_of_dates(before) == "ms":
+        _check_dates(log)
+    _check_durations(log, None)
+    _check_watch(log)
+
+
+def _unit_of_dates(log: Interactions) -> str:
+    """The unit in which times are dates since 1970, most of them between 2005 and 2100; empty where there is none."""
+    low, high = _most(log)
+    first, last = _EPOCH_MS
+    units = {"ms": 1.0, "s": 1e-3, "us": 1e3, "ns": 1e6}
+    return next((unit for unit, factor in units.items() if first * factor <= low and high <= last * factor), "")
+
+
+def _most(log: Interactions) -> tuple[float, float]:
+    """Between which times nearly all views lie."""
+    low, high = np.percentile(log.time_ms, [1, 99])
+    return float(low), float(high)
+
+
+def _check_dates(log: Interactions) -> None:
+    unit = _unit_of_dates(log)
+    if unit not in ("", "ms"):
+        cure = "--unit time=" + unit if unit in UNITS_MS else "divide the column by 1,000,000"
+        raise ValueError(f"time_ms is in {_WORDS[unit]} since 1970, not in milliseconds: {cure}")
+
+
+def _check_times(log: Interactions) -> None:
+    _check_dates(log)
+    low, high = _most(log)
+    # Three years in milliseconds: no log counts that far from its own beginning.
+    if low > 1e11 and not _unit_of_dates(log):
         raise ValueError(
             f"time_ms reads as {_moment(round(low))} to {_moment(round(high))}, not as dates between 2005 and 2100; "
             "milliseconds since 1970 are needed (--unit time=s or time=us where it is another unit)"
@@ -198,7 +240,7 @@ def unit_of_lengths(median_ms: float) -> str:
 
 def _check_watch(log: Interactions) -> None:
     both = (log.watch_ms > 0) & (log.duration_ms > 0)
-    if not both.any():
+    if both.sum() < _LEAST_VIEWS:
         return
     ratio = float(np.median(log.watch_ms[both] / log.duration_ms[both]))
     unit = "s" if ratio < _RATIO[0] else "us" if ratio > _RATIO[1] else ""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segfeat.interactions import Categories, Interactions
-from segfeat.tables import as_ids, read_table
+from segfeat.tables import SQLITE, as_ids, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,8 @@ def read_interactions(
     context : sequence of str
         Further columns to be kept as categories.
     unit_ms : mapping of field to float, optional
-        Milliseconds in one unit of a number's column, where it is not 1; fractions are rounded.
+        Milliseconds in one unit of a number's column, where it is not 1; fractions are rounded. A server's SQLite file
+        is in milliseconds whatever other files are in.
     context_needed : bool
         False: context is unknown in files without the column.
 
@@ -75,27 +76,31 @@ def read_interactions(
         raw = read_table(file, "log")
         if not context_needed:
             raw = raw.assign(**{name: None for name in context if name not in raw.columns})
-        tables.append(_fields(raw, str(file), watch_needed, columns, context))
-    return _assembled(pd.concat(tables, ignore_index=True), context, unit_ms or {})
+        own_unit = {} if file.suffix.lower() in SQLITE else unit_ms or {}
+        tables.append(_fields(raw, str(file), watch_needed, columns, context, own_unit))
+    return _assembled(pd.concat(tables, ignore_index=True), context)
 
 
-def log_of_frame(frame: pd.DataFrame, watch_needed: bool = True, context: Sequence[str] = ()) -> Interactions:
+def log_of_frame(
+    frame: pd.DataFrame,
+    watch_needed: bool = True,
+    context: Sequence[str] = (),
+    unit_ms: Mapping[str, float] | None = None,
+) -> Interactions:
     """A log from a DataFrame with the columns of a log file, and those context columns that it has.
 
     See :func:`read_interactions`.
     """
     there = [name for name in context if name in frame.columns]
-    return _assembled(_fields(frame, "the table", watch_needed, COLUMNS, there), there, {})
+    return _assembled(_fields(frame, "the table", watch_needed, COLUMNS, there, unit_ms or {}), there)
 
 
-def _assembled(table: pd.DataFrame, context: Sequence[str], unit_ms: Mapping[str, float]) -> Interactions:
+def _assembled(table: pd.DataFrame, context: Sequence[str]) -> Interactions:
     """The rows of a table of fields that can be used."""
     import pandas as pd
 
     dropped: dict[str, int] = {}
     missing_id = table["user"].isna() | table["video"].isna()
-    for name, unit in unit_ms.items():
-        table[name] = (table[name] * unit).round()
     numbers = table[["time_ms", "duration_ms", "watch_ms"]]
     # NaN compares false as well, so this one test finds words, infinities and numbers beyond 64 bits.
     unreadable = ~(numbers.abs() < 2**62).all(axis=1)
@@ -129,8 +134,9 @@ def _fields(
     watch_needed: bool,
     columns: Mapping[str, tuple[str, ...]],
     context: Sequence[str],
+    unit_ms: Mapping[str, float],
 ) -> pd.DataFrame:
-    """A log's columns under our own names: ids as strings, numbers as float or NaN, context behind a prefix."""
+    """A log's columns under our own names: ids as strings, numbers as float ms or NaN, context behind a prefix."""
     import pandas as pd
 
     found = {name: next((c for c in names if c in raw.columns), None) for name, names in columns.items()}
@@ -155,7 +161,8 @@ def _fields(
             _refuse_dates(raw[column], values, source)
             # An empty duration or watch time is unknown; an empty time, or words instead of a number, is unreadable.
             blank_is_unknown = name in ("watch_ms", "duration_ms")
-            table[name] = values.mask(raw[column].isna(), 0.0) if blank_is_unknown else values
+            values = values.mask(raw[column].isna(), 0.0) if blank_is_unknown else values
+            table[name] = (values * unit_ms[name]).round() if name in unit_ms else values
     for name in context:
         table[_CONTEXT + name] = as_ids(raw[name], whole=False)
     return table

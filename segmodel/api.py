@@ -89,6 +89,7 @@ def load(
     *,
     store: str | Path | None = None,
     history: Log | None = None,
+    unit: str | Sequence[str] = (),
     device: str = "cpu",
 ) -> Model:
     """Open a finished run.
@@ -101,6 +102,8 @@ def load(
         Default: the one the run recorded.
     history : DataFrame, Interactions or path, optional
         Views beyond the run's log, for histories.
+    unit : str or sequence of str
+        In what it, and whatever the model is asked later, counts time, as in ``--unit``; default: as the run's log.
     device : str
         Where networks predict that can be moved.
 
@@ -116,7 +119,7 @@ def load(
     """
     from segmodel.models.device import resolve_device
 
-    predictor = open_predictor(run, store, history)
+    predictor = open_predictor(run, store, history, (unit,) if isinstance(unit, str) else unit)
     predictor.run.model.to(resolve_device(device))
     return Model(predictor)
 

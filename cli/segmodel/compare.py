@@ -9,6 +9,7 @@ import click
 
 from segmodel.models import MODELS
 
+from ..log_columns import LATER_UNIT
 from ..printer import Printer, prints
 from .options import FILE, trains_grid
 
@@ -21,6 +22,7 @@ from .options import FILE, trains_grid
 )
 @click.option("--interactions", "logs", type=FILE, multiple=True, help="Views to measure on; default: the test views.")
 @click.option("--history", type=FILE, multiple=True, help="Log with extra views; may be given repeatedly.")
+@LATER_UNIT
 @click.option("-o", "--out", type=FILE, help="Folder for comparison.md, .csv, .json and .svg.")
 @click.option(
     "--fit", "fit", multiple=True, type=click.Choice(list(MODELS)), help="Train this model first, below --out."
@@ -34,6 +36,7 @@ def compare(
     reference: str | None,
     logs: tuple[Path, ...],
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     out: Path | None,
     fit: tuple[str, ...],
     store: Path | None,
@@ -79,6 +82,7 @@ def compare(
         reference,
         logs or None,
         history or None,
+        units,
     )
     printer.text(comparison_markdown(found, found.cuts[-1:]).rstrip())
     printer.result(**found.to_json())

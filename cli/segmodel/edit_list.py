@@ -29,6 +29,7 @@ def edit_list(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     video: str,
     out: Path | None,
     edl: Path | None,
@@ -49,7 +50,7 @@ def edit_list(
     from segmodel.runs.predictor import open_predictor
     from segmodel.tables import write_table
 
-    with open_predictor(run, store, history) as predictor:
+    with open_predictor(run, store, history, units) as predictor:
         features = predictor.data.store
         found = segment_exits(predictor.data.known_dataset, video)
         printer.text(f"{'segment':>15} {'reached':>8} {'left':>6} {'expected':>9} {'lift':>6}  95 % interval")

@@ -52,6 +52,7 @@ def evaluate(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     logs: tuple[Path, ...],
     baselines: str,
     slices: tuple[str, ...],
@@ -73,7 +74,7 @@ def evaluate(
     from segmodel.runs.slices import measured_slices
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
-    with open_predictor(run, store, history) as predictor:
+    with open_predictor(run, store, history, units) as predictor:
         measured: Measured
         table = None
         if predictor.data.in_parts and not (logs or history or slices):

@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from ..log_columns import LATER_UNIT
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
@@ -49,7 +51,7 @@ class NamedFile(click.Path):
 
 
 def reads_run(command: Command) -> Command:
-    """``[RUN]`` or ``--run``, ``--store`` and ``--history``: the options of every command that reads a run."""
+    """``[RUN]`` or ``--run``, ``--store``, ``--history``, ``--unit``: the options of every command that reads a run."""
 
     @wraps(command)
     def combined(*args: Any, run_argument: Path | None, run: Path | None, **others: Any) -> Any:
@@ -62,6 +64,7 @@ def reads_run(command: Command) -> Command:
         click.option("--run", type=FILE, help=f"Run directory, as RUN.  [default: {LATEST}]"),
         click.option("--store", type=FILE, help="Feature store; default: the one the run recorded."),
         click.option("--history", type=FILE, multiple=True, help="Log with extra views; may be given repeatedly."),
+        LATER_UNIT,
     ]
     wrapped = cast(Command, combined)
     for option in reversed(options):

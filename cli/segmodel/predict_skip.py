@@ -37,6 +37,7 @@ def predict_skip(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     pairs: Path | None,
     users: tuple[str, ...],
     videos: tuple[str, ...],
@@ -59,7 +60,7 @@ def predict_skip(
     from segmodel.runs.predictor import open_predictor
     from segmodel.tables import STDOUT
 
-    with open_predictor(run, store, history) as predictor:
+    with open_predictor(run, store, history, units) as predictor:
         if predictor.data.in_parts and not (pairs or users or history or printer.as_json):
             return _in_parts(predictor, out, printer)
         if users:

@@ -22,6 +22,7 @@ def preview(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     user: str | None,
     video: str | None,
     all_users: Path | None,
@@ -41,7 +42,7 @@ def preview(
     from segmodel.runs.predictor import open_predictor
 
     check_target(out, all_users, (".mp4",))
-    with open_predictor(run, store, history) as predictor:
+    with open_predictor(run, store, history, units) as predictor:
         features = predictor.data.store
         found = predict_asked(predictor, user, video, all_users)
         chosen = list(choose_previews(found, seconds))

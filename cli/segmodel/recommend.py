@@ -39,6 +39,7 @@ def recommend(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     user: str,
     candidates: Path | None,
     top: int,
@@ -62,7 +63,7 @@ def recommend(
     from segmodel.runs.pairs import read_videos
     from segmodel.runs.predictor import open_predictor
 
-    with open_predictor(run, store, history) as predictor:
+    with open_predictor(run, store, history, units) as predictor:
         videos = None if candidates is None else read_videos(candidates, predictor.data.store)
         found = rank_videos(predictor, user, videos, by=by, watched=watched, device=device, say=printer.progress)
     if not (printer.as_json or printer.quiet):

@@ -38,6 +38,7 @@ def report(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     cases: str,
     ablation: Path | None,
     baselines: str,
@@ -58,7 +59,7 @@ def report(
     from segmodel.runs.predictor import open_predictor
 
     names = POSITION_BASELINES if baselines == "positions" else baseline_names(baselines)
-    with open_predictor(run, store, history) as predictor:
+    with open_predictor(run, store, history, units) as predictor:
         size = write_report(
             predictor,
             out,

@@ -30,6 +30,7 @@ def serve(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     host: str,
     port: int,
     workers: int,
@@ -55,7 +56,7 @@ def serve(
     beside = run.resolve().parent / NAME
     if journal is None and beside.exists() and not (run.resolve() / NAME).exists():
         click.echo(f"note: views in {beside} are not read; they were reported to any run there (--journal)", err=True)
-    opened = partial(_open_service, run, views, store, history)
+    opened = partial(_open_service, run, views, store, history, units)
     follow = run if reload_latest else None
     if workers == 1:
         service = opened()
@@ -73,11 +74,13 @@ def serve(
     several.run()
 
 
-def _open_service(run: Path, journal: str | Path, store: Path | None, history: tuple[Path, ...]) -> Service:
+def _open_service(
+    run: Path, journal: str | Path, store: Path | None, history: tuple[Path, ...], units: tuple[str, ...]
+) -> Service:
     from segmodel.serve.scorer import open_scorer
     from segmodel.serve.service import Service
 
-    return Service(partial(open_scorer, run, journal, store, history), journal)
+    return Service(partial(open_scorer, run, journal, store, history, units), journal)
 
 
 def _announce(what: str, host: str, port: int, journal: str | Path) -> None:

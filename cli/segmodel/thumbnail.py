@@ -21,6 +21,7 @@ def thumbnail(
     run: Path,
     store: Path | None,
     history: tuple[Path, ...],
+    units: tuple[str, ...],
     user: str | None,
     video: str | None,
     all_users: Path | None,
@@ -39,7 +40,7 @@ def thumbnail(
     from segmodel.runs.predictor import open_predictor
 
     check_target(out, all_users, (".png", ".jpg", ".jpeg", ".webp"))
-    with open_predictor(run, store, history) as predictor:
+    with open_predictor(run, store, history, units) as predictor:
         features = predictor.data.store
         found = predict_asked(predictor, user, video, all_users)
         chosen = list(choose_thumbnails(found, features))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..log_columns import LATER_UNIT
 from ..printer import Printer, prints
 from .options import FILE, LATEST, device
 
@@ -17,10 +18,13 @@ from .options import FILE, LATEST, device
 @click.option(
     "--interactions", "logs", type=FILE, multiple=True, required=True, help="Views that came later; repeatable."
 )
+@LATER_UNIT
 @click.option("--device", default="auto", callback=device, show_default=True, help="auto, cpu or cuda[:i].")
 @click.option("--out", type=FILE, help="The new run directory; default: runs/<model>-<number>.")
 @prints
-def update(run: Path, logs: tuple[Path, ...], device: str, out: Path | None, printer: Printer) -> None:
+def update(
+    run: Path, logs: tuple[Path, ...], units: tuple[str, ...], device: str, out: Path | None, printer: Printer
+) -> None:
     """Let RUN (default: runs/latest) go on learning from later views; write a new run directory.
 
     Statistics become those of the whole log; networks go on from their weights over the new views and as many old ones.
@@ -36,7 +40,7 @@ def update(run: Path, logs: tuple[Path, ...], device: str, out: Path | None, pri
         figures = "  ".join(f"{k} {v:.4f}" for k, v in record.items() if isinstance(v, float) and not k.endswith("_s"))
         printer.progress(f"member {record.get('member', 0) + 1}  {figures}")
 
-    found = go_on(run, logs, out, device=device, report=told)
+    found = go_on(run, logs, out, device=device, report=told, unit=units)
     views = found.data["views"]
     printer.text(
         f"run: {found.folder}, after {found.data['lineage'][-1]['run']}: {views['train']:,} views train, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,8 +16,13 @@ Log: TypeAlias = "Interactions | pd.DataFrame | str | Path | Sequence[str | Path
 """A watch log: read already, as a table, or as one or more files."""
 
 
-def read_log(log: Log, watch_needed: bool = True, context: Sequence[str] = ()) -> Interactions:
-    """The log behind any of its forms, with those of some context columns that it has.
+def read_log(
+    log: Log,
+    watch_needed: bool = True,
+    context: Sequence[str] = (),
+    unit_ms: Mapping[str, float] | None = None,
+) -> Interactions:
+    """The log behind any of its forms, with those of some context columns that it has; arguments as there.
 
     Raises
     ------
@@ -29,5 +34,5 @@ def read_log(log: Log, watch_needed: bool = True, context: Sequence[str] = ()) -
     if isinstance(log, Interactions):
         return log
     if isinstance(log, pd.DataFrame):
-        return log_of_frame(log, watch_needed, context)
-    return read_interactions(log, watch_needed, context=context, context_needed=False)
+        return log_of_frame(log, watch_needed, context, unit_ms)
+    return read_interactions(log, watch_needed, context=context, unit_ms=unit_ms, context_needed=False)

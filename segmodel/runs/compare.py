@@ -24,6 +24,7 @@ def compare(
     reference: str | None = None,
     log: Log | None = None,
     history: Log | None = None,
+    unit: Sequence[str] = (),
 ) -> Comparison:
     """Evaluate runs and baselines on the same views.
 
@@ -37,6 +38,8 @@ def compare(
         Name of a model or baseline; DurationPosition where it takes part, else the first model.
     log, history : Interactions, DataFrame or paths, optional
         Other views to measure on, and more views for histories.
+    unit : sequence of str
+        In what they count time, as in ``--unit``; default: as each run's log.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def compare(
     for name, group in models.items():
         for run in sorted(group, key=lambda r: (r.config.train_share, r.config.seed)):
             cut = cut_name(run.config)
-            with open_predictor(run, history=history) as predictor:
+            with open_predictor(run, history=history, unit=unit) as predictor:
                 held = held_out(predictor.data, None if log is None else predictor.data.read(log))
                 outcomes[name].setdefault(cut, []).append(held.evaluate(run.model))
                 for baseline in baselines:

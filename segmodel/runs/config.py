@@ -94,12 +94,7 @@ def run_config(store: str | Path, table: Mapping[str, Any]) -> RunConfig:
     if "split" in options:
         options["split"] = _absolute(str(options["split"]))
     logs = table.get("interactions", ())
-    if not logs and (alone := [k for k in ("context", "unit") if table.get(k)]):
-        raise ValueError(
-            f"{' and '.join(alone)} without interactions: a store's own log is in milliseconds and has the context "
-            "that was kept when the store was made; name the log's file"
-        )
-    return make_config(
+    config: RunConfig = make_config(
         RunConfig,
         {
             **options,
@@ -109,6 +104,12 @@ def run_config(store: str | Path, table: Mapping[str, Any]) -> RunConfig:
             "interactions": [str(Path(p).resolve()) for p in ([logs] if isinstance(logs, str) else logs)],
         },
     )
+    if not config.interactions and (alone := [k for k in ("context", "unit") if getattr(config, k)]):
+        raise ValueError(
+            f"{' and '.join(alone)} without interactions: a store's own log is in milliseconds and has the context "
+            "that was kept when the store was made; name the log's file"
+        )
+    return config
 
 
 def _absolute(split: str) -> str:

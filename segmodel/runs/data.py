@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.interactions import Interactions
-from segfeat.log_check import check_log, parse_units
+from segfeat.log_check import check_later, check_log, parse_units
 from segfeat.log_file import read_interactions
 from segfeat.partitioned_log import PartitionedLog, open_partitions
 from segfeat.store.reader import FeatureStore
@@ -64,12 +64,15 @@ class RunData:
         What the run learned from; None where a store without a log is only asked about.
     history : Interactions or None
         Views beyond the log, for histories only.
+    unit : tuple of str
+        In what further views and pairs count time; where it is empty, as the log.
     """
 
     config: RunConfig
     store: FeatureStore
     source: Interactions | PartitionedLog | None
     history: Interactions | None = None
+    unit: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<RunData: {self.store!r}, log {self.source!r}, history {self.history!r}>"
@@ -138,9 +141,11 @@ class RunData:
         Raises
         ------
         ValueError
-            As :func:`segmodel.data.log.read_log`.
+            As :func:`segmodel.data.log.read_log` and :func:`segfeat.log_check.check_later`.
         """
-        return read_log(log, watch_needed, self.context)
+        found = read_log(log, watch_needed, self.context, parse_units(self.unit or self.config.unit))
+        check_later(found, self.source if isinstance(self.source, Interactions) else None)
+        return found
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -313,7 +318,9 @@ class RunData:
         return {"max_segments": self.config.max_segments, "max_duration_s": self.config.max_duration_s}
 
 
-def open_data(config: RunConfig, store: FeatureStore | None = None, history: Log | None = None) -> RunData:
+def open_data(
+    config: RunConfig, store: FeatureStore | None = None, history: Log | None = None, unit: Sequence[str] = ()
+) -> RunData:
     """Read what a configuration names.
 
     Parameters
@@ -323,6 +330,8 @@ def open_data(config: RunConfig, store: FeatureStore | None = None, history: Log
         An opened one in place of the configuration's.
     history : Interactions, DataFrame or paths, optional
         Views beyond the log.
+    unit : sequence of str
+        In what it, and whatever is read later, counts time, as in ``--unit``; default: as the log.
 
     Raises
     ------
@@ -337,11 +346,10 @@ def open_data(config: RunConfig, store: FeatureStore | None = None, history: Log
         log = read_interactions(config.interactions, context=config.context, unit_ms=parse_units(config.unit))
     if config.updates:
         log = grown(RunData(config, store, log).log or Interactions.empty(), config.updates, config)
+    data = RunData(config, store, log, unit=tuple(unit))
     if history is None or (isinstance(history, Sequence) and not history):
-        return RunData(config, store, log)
-    beyond = RunData(config, store, log).read(history)
-    check_log(beyond)
-    return RunData(config, store, log, beyond)
+        return data
+    return replace(data, history=data.read(history))
 
 
 def _opened(config: RunConfig) -> Interactions | PartitionedLog:
@@ -362,5 +370,7 @@ def grown(log: Interactions, later: Sequence[str | Path], config: RunConfig) -> 
     """
     units = parse_units(config.unit)
     for path in later:
-        log = log.joined(read_interactions(path, context=tuple(log.context), context_needed=False, unit_ms=units))
+        new = read_interactions(path, context=tuple(log.context), context_needed=False, unit_ms=units)
+        check_later(new, log)
+        log = log.joined(new)
     return log

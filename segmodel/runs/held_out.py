@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segfeat.interactions import Interactions
-from segfeat.log_check import check_log
 from segmodel.data.dataset import Dataset
 from segmodel.data.parts import TRAIN
 from segmodel.data.vocabulary import Vocabulary
@@ -99,7 +98,6 @@ def held_out(run_data: RunData, log: Interactions | None = None) -> HeldOut:
         If there is no log, or no view is left to measure on.
     """
     if log is not None:
-        check_log(log)
         pairs = run_data.pairs(log)
         data, rows = pairs.data, pairs.asked
     elif run_data.history is not None:

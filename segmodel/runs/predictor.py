@@ -202,6 +202,7 @@ def open_predictor(
     run: Run | str | Path = LATEST,
     store: str | Path | None = None,
     history: Log | None = None,
+    unit: Sequence[str] = (),
 ) -> Predictor:
     """Open a run with its store and log.
 
@@ -212,6 +213,8 @@ def open_predictor(
         Default: the one the run recorded.
     history : Interactions, DataFrame or paths, optional
         Views beyond the log.
+    unit : sequence of str
+        In what it, and whatever is read later, counts time, as in ``--unit``; default: as the run's log.
 
     Raises
     ------
@@ -219,7 +222,7 @@ def open_predictor(
         If run, store or a log cannot be opened, or the store does not fit the run.
     """
     opened = run if isinstance(run, Run) else load_run(run)
-    predictor = Predictor(opened, open_data(opened.config, opened.open_store(store), history))
+    predictor = Predictor(opened, open_data(opened.config, opened.open_store(store), history, unit))
     # Of other features something else would have been worked out.
     if predictor.data.store.content_hash == opened.data["store_hash"]:
         opened.recall()

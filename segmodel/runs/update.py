@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segfeat.log_check import check_log
+from segfeat.log_check import check_log, parse_units
 from segmodel.data.views import Rows
 from segmodel.models.base import FitRun
+from segmodel.runs.config import RunConfig
 from segmodel.runs.data import RunData, grown, open_data
 from segmodel.runs.run import Run, load_run, point_latest, save_model, write_facts
 from segmodel.runs.train import Report, next_folder
@@ -25,6 +26,7 @@ def update(
     device: str = "cpu",
     report: Report | None = None,
     latest: bool = True,
+    unit: Sequence[str] = (),
 ) -> Run:
     """A new run that knows a run's log and later views.
 
@@ -43,11 +45,15 @@ def update(
         Receives each epoch's record.
     latest : bool
         Let ``runs/latest`` point at the new run when it has ended well; a server that follows it takes it over.
+    unit : sequence of str
+        In what the views count time, as in ``--unit``, where the run's log is its store's own; with any other run they
+        are in the units of the files that it has read.
 
     Raises
     ------
     ValueError
-        If nothing is new, the model cannot go on learning, ``out`` exists, or a file cannot be read.
+        If nothing is new, the model cannot go on learning, ``out`` exists, the units are others than those of earlier
+        files, or a file cannot be read.
     """
     old = run if isinstance(run, Run) else load_run(run)
     folder = Path(out) if out else next_folder(old.config.model)
@@ -55,7 +61,7 @@ def update(
         raise ValueError(f"{folder} exists; choose another --out")
     before = open_data(old.config, old.open_store())
     with before.store:
-        config = replace(old.config, updates=(*old.config.updates, *(str(Path(p).resolve()) for p in logs)))
+        config = _grown_config(old.config, logs, tuple(unit))
         data = RunData(config, before.store, grown(before.own_log, logs, config))
         check_log(data.own_log, before.store.duration_ms, str(before.store.path))
         if len(data.own_log) == len(before.own_log):
@@ -74,6 +80,14 @@ def update(
     if latest:
         point_latest(folder)
     return load_run(folder)
+
+
+def _grown_config(config: RunConfig, logs: Sequence[str | Path], unit: tuple[str, ...]) -> RunConfig:
+    if unit and (config.interactions or config.updates) and parse_units(unit) != parse_units(config.unit):
+        told = ", ".join(config.unit) or "ms"
+        raise ValueError(f"{logs[0]}: --unit {', '.join(unit)}, but the run's own files are in {told}; convert it")
+    updates = (*config.updates, *(str(Path(p).resolve()) for p in logs))
+    return replace(config, updates=updates, unit=unit or config.unit)
 
 
 def _fingerprint(run: Run) -> dict[str, object]:

@@ -206,7 +206,11 @@ class LiveScorer:
 
 
 def open_scorer(
-    folder: Path, journal: str | Path, store: Path | None = None, history: Sequence[Path] = ()
+    folder: Path,
+    journal: str | Path,
+    store: Path | None = None,
+    history: Sequence[Path] = (),
+    unit: Sequence[str] = (),
 ) -> LiveScorer:
     """Open the run in ``folder``, or where that links to, with everything it needs.
 
@@ -215,5 +219,5 @@ def open_scorer(
     ValueError
         If run, store, history or journal cannot be opened.
     """
-    predictor = open_predictor(folder.resolve(), store, history)
+    predictor = open_predictor(folder.resolve(), store, history, unit)
     return LiveScorer(predictor, open_journal(journal, predictor.data.context))
