@@ -96,6 +96,7 @@ def extract(
     out: Path,
     list_file: Path | None,
     interactions: tuple[Path, ...],
+    context: tuple[str, ...],
     units: tuple[str, ...],
     segment_seconds: float,
     video_timeout: float,
@@ -127,11 +128,16 @@ def extract(
     paths: list[str | Path] = [*videos, *(read_list(list_file) if list_file else [])]
     if not paths and options["manifest"] is None:
         raise click.UsageError("name at least one video or folder, or a --list or --manifest of them")
+    if (context or units) and not interactions:
+        raise click.UsageError("--context and --unit are of a watch log; give it with --interactions")
+    if share is not None and (dry_run or engine != next(iter(ENGINES))):
+        raise click.UsageError("--share writes shards on this machine; it goes with neither --dry-run nor --engine")
     request = Request(
         paths,
         out,
         interactions=list(interactions) or None,
         unit=units,
+        context=context,
         segment_s=segment_seconds,
         video_timeout_s=video_timeout,
         **options,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from segmodel.models import MODELS
 
@@ -67,6 +68,8 @@ def compare(
         raise click.UsageError("give runs to compare, or models to train with --fit")
     if fit and (store is None or out is None):
         raise click.UsageError("--fit needs --store, and --out for the runs")
+    if not fit and (given := _given("store", "cuts", "seeds", "settings", "epochs", "device")):
+        raise click.UsageError(f"{', '.join(given)}: only with --fit, which trains models; runs are as they are")
     names = baseline_names(baselines)
     opened = [load_run(run) for run in runs]
     if store is not None and out is not None:
@@ -89,3 +92,10 @@ def compare(
     if out:
         write_comparison(found, out)
         printer.text(f"\n-> {out}/comparison.md, .csv, .json, .svg")
+
+
+def _given(*names: str) -> list[str]:
+    """Which of some options stand in the command line, as they are written there."""
+    context = click.get_current_context()
+    flags = {option.name: option.opts[-1] for option in context.command.params}
+    return [flags[name] for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]

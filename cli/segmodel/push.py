@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -26,18 +27,27 @@ def push(source: Path, repo: str, store: Path | None, public: bool, printer: Pri
     segmodel push runs/latest me/where-they-leave
     segmodel push feats.h5 ./shared/feats
     """
+    from segfeat.store.conversion import compact
+    from segfeat.store.manifest import NAME as MANIFEST
     from segfeat.store.reader import FeatureStore
     from segmodel.hub.places import place
-    from segmodel.hub.transfer import push_run, push_store
+    from segmodel.hub.transfer import STORE_FILE, push_run, push_store
     from segmodel.report.results import measure
     from segmodel.runs.held_out import POSITION_BASELINES
     from segmodel.runs.predictor import open_predictor
     from segmodel.runs.run import load_run
 
     target = place(repo)
-    if source.is_file():
-        with FeatureStore(source) as opened:
-            where = push_store(opened, target, private=not public)
+    if source.is_file() or (source / MANIFEST).exists():
+        if store is not None:
+            raise click.UsageError("--store belongs to a run; SOURCE is a store itself")
+        with tempfile.TemporaryDirectory() as folder:
+            # A store in parts goes as the one file that it would have been.
+            whole = source if source.is_file() else Path(folder) / STORE_FILE
+            if whole is not source:
+                compact(source, whole)
+            with FeatureStore(whole) as opened:
+                where = push_store(opened, target, private=not public)
     else:
         run = load_run(source)
         with open_predictor(run, store) as predictor:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from segfeat.store.reader import FeatureStore
 from segfeat.whole import whole_file, whole_folder, write_json
+from segmodel.data.splits import LEAVE_OUT, parse_leave_out
 from segmodel.evaluation.comparison import Comparison
 from segmodel.evaluation.evaluation import Evaluation
 from segmodel.hub.places import Kind, Place
 from segmodel.hub.run_card import run_card
 from segmodel.hub.store_card import store_card
-from segmodel.runs.config import read_config
+from segmodel.runs.config import RunConfig, read_config
 from segmodel.runs.run import Run, load_run
 
 RUN_FILES = (
@@ -56,11 +57,18 @@ def push_run(
             # Models that learn in one step have no epochs to record.
             if (run.folder / file).exists():
                 shutil.copyfile(run.folder / file, staged / file)
-        c = run.config
-        here = replace(c, store=Path(c.store).name, interactions=tuple(Path(p).name for p in c.interactions))
-        write_json(staged / "config.json", asdict(here))
+        write_json(staged / "config.json", asdict(_without_folders(run.config)))
         (staged / CARD).write_text(run_card(run, evaluations, comparison, place.address))
         return place.put(staged, "model", private)
+
+
+def _without_folders(config: RunConfig) -> RunConfig:
+    """Of all files that a run has read, the names alone."""
+    split, named = config.split, parse_leave_out(config.split)
+    if named is not None:
+        split = f"{LEAVE_OUT} {Path(named[0]).name}={named[1]}"
+    interactions, updates = (tuple(Path(p).name for p in paths) for paths in (config.interactions, config.updates))
+    return replace(config, store=Path(config.store).name, interactions=interactions, updates=updates, split=split)
 
 
 def push_store(store: FeatureStore, place: Place, private: bool = True) -> str:
@@ -93,12 +101,13 @@ def pull(
     out : path
         Must not exist.
     store, interactions : paths
-        Where a pulled run is to find its store, and a log that is not the store's own.
+        Where a pulled run is to find its store, and a log that is not the store's own; of a run that was updated, all
+        files that it has read, in order.
 
     Raises
     ------
     ValueError
-        If ``out`` exists, or what came is no finished run, or no store.
+        If ``out`` exists, what came is no finished run, or no store, or an updated run has read other files.
     """
     out = Path(out)
     if out.exists():
@@ -116,8 +125,18 @@ def pull(
         if store is not None:
             config = replace(config, store=str(Path(store).resolve()))
         if interactions:
-            config = replace(config, interactions=tuple(str(Path(p).resolve()) for p in interactions))
+            config = _reading(config, [str(Path(p).resolve()) for p in interactions])
         write_json(folder / "config.json", json.loads(json.dumps(asdict(config))))
         # Opened whole once, so that what was cut off on the way is found out here.
         _ = load_run(folder).model
     return out
+
+
+def _reading(config: RunConfig, logs: Sequence[str]) -> RunConfig:
+    """A configuration whose log lies in these files."""
+    if not config.updates:
+        return replace(config, interactions=tuple(logs))
+    before, read = len(config.interactions), (*config.interactions, *config.updates)
+    if len(logs) != len(read):
+        raise ValueError(f"the run has read {', '.join(read)}; give as many files with --interactions, in this order")
+    return replace(config, interactions=tuple(logs[:before]), updates=tuple(logs[before:]))

@@ -347,3 +347,28 @@ def test_every_command_that_prints_can_print_json_or_nothing(
     assert answer.code == 0, answer.err
     assert json.loads(answer.out)
     assert cli("segmodel", arguments[0], trained, *arguments[1:], "-q").out == ""
+
+
+@pytest.mark.parametrize(
+    "option", [("--store", "feats.h5"), ("--cuts", "0.8"), ("--seeds", "1,2"), ("--set", "d=8"), ("--epochs", "2")]
+)
+def test_compare_trains_nothing_unasked(cli: Cli, option: tuple[str, str]) -> None:
+    answer = cli("segmodel", "compare", "runs/a", *option)
+    assert answer.code == 2
+    assert f"{option[0]}: only with --fit" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--unit", "s"), "give it with --interactions"),
+        (("--context", "tab"), "give it with --interactions"),
+        (("--share", "1/2", "--dry-run"), "neither --dry-run nor --engine"),
+        (("--share", "1/2", "--engine", "ray"), "neither --dry-run nor --engine"),
+    ],
+)
+def test_extract_ignores_no_option(cli: Cli, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    answer = cli("segfeat", "extract", tmp_path, "--preset", "offline", "-o", tmp_path / "f.h5", *options)
+    assert answer.code == 2
+    assert words in answer.err
+    assert not list(tmp_path.iterdir())

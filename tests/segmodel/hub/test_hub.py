@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
 
+from segfeat.store.conversion import compact
 from segfeat.store.reader import FeatureStore
 from segfeat_cli.segmodel import segmodel
 from segmodel.evaluation.bootstrap import user_interval
@@ -22,6 +25,7 @@ from segmodel.runs.config import run_config
 from segmodel.runs.predictor import open_predictor
 from segmodel.runs.run import Run
 from segmodel.runs.train import prepare, train
+from segmodel.runs.update import update
 
 SETTINGS = {"members": 1, "epochs": 1}
 
@@ -64,6 +68,47 @@ def test_nothing_of_this_machine_goes_along(run: Run, results: RunResults, workp
     for name in ("README.md", "config.json", "data.json"):
         assert str(workplace) not in (pushed / name).read_text()
     assert json.loads((pushed / "config.json").read_text())["store"] == "feats.h5"
+
+
+def test_an_updated_run_goes_along_without_folders_and_is_pulled_with_its_files(
+    run: Run, results: RunResults, store_path: Path, workplace: Path
+) -> None:
+    with FeatureStore(store_path) as store:
+        log = store.interactions
+    assert log is not None
+    table = pd.DataFrame(
+        {"user_id": log.user_ids[:8], "video_id": log.video_ids[:8], "time_ms": int(log.time_ms.max()) + 1000,
+         "duration_ms": 20_000, "playing_time": 4_000}
+    )  # fmt: skip
+    table.to_csv(workplace / "new.csv", index=False)
+    kinds = workplace / "kinds.csv"
+    kinds.write_text("video_id,kind\nv0,rare\n")
+    later = update(run, [workplace / "new.csv"], workplace / "runs" / "later")
+    split = replace(later.config, split=f"leave-out {kinds}:kind=rare")
+    push_run(replace(later, config=split), Folder(workplace / "hub"), results.evaluations, results.comparison)
+    told = json.loads((workplace / "hub" / "config.json").read_text())
+    assert (told["updates"], told["split"]) == (["new.csv"], "leave-out kinds.csv:kind=rare")
+    assert str(workplace) not in (workplace / "hub" / "config.json").read_text()
+
+    push_run(later, Folder(workplace / "hub2"), results.evaluations, results.comparison)
+    with pytest.raises(ValueError, match=r"the run has read new\.csv; give as many files"):
+        pull(Folder(workplace / "hub2"), "model", workplace / "b", store_path, [workplace / "new.csv"] * 2)
+    back = pull(Folder(workplace / "hub2"), "model", workplace / "back", store_path, [workplace / "new.csv"])
+    with open_predictor(back) as one, open_predictor(later) as other:
+        assert len(one.data.own_log) == len(other.data.own_log) > len(log.take(log.first_of_duplicates()))
+
+
+def test_a_store_in_parts_goes_as_one_file(store_path: Path, workplace: Path) -> None:
+    compact(store_path, workplace / "feats")
+    for source, place_ in ((workplace / "feats", "./parts"), (store_path, "./file")):
+        done = CliRunner().invoke(segmodel, ["push", str(source), place_])
+        assert done.exit_code == 0, done.output
+    with FeatureStore(workplace / "parts" / "feats.h5") as one, FeatureStore(workplace / "file" / "feats.h5") as other:
+        assert one.content_hash == other.content_hash
+        assert one.root == ""
+    refused = CliRunner().invoke(segmodel, ["push", str(workplace / "feats"), "./x", "--store", str(store_path)])
+    assert refused.exit_code != 0
+    assert "--store belongs to a run" in refused.output
 
 
 def test_the_model_card_says_what_was_measured(run: Run, results: RunResults, pushed: Path) -> None:
