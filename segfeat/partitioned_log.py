@@ -158,4 +158,5 @@ def _read(path: Path, context: Sequence[str]) -> pa.Table:
     wrong += [name for name in coded if name not in wrong and not pa.types.is_dictionary(table[name].type)]
     if wrong:
         raise ValueError(f"{path}: no partition of a log: column {wrong[0]} is missing, has gaps or another type")
-    return table
+    # A partition without views says of its columns that they have no gaps, and others do not.
+    return pa.table({name: table[name] for name in (*columns, *context)})

@@ -8,7 +8,7 @@ import click
 
 from segfeat.interactions import MAX_DURATION_S
 
-from ..log_columns import CONTEXT
+from ..log_columns import CONTEXT, UNIT
 from ..printer import Printer, prints
 
 
@@ -22,6 +22,7 @@ from ..printer import Printer, prints
     "--max-duration-s", default=MAX_DURATION_S, show_default=True, help="Leave out videos this long or longer."
 )
 @CONTEXT
+@UNIT
 @prints
 def partition(
     logs: tuple[Path, ...],
@@ -31,13 +32,15 @@ def partition(
     threads: int | None,
     max_duration_s: float,
     context: tuple[str, ...],
+    units: tuple[str, ...],
     printer: Printer,
 ) -> None:
-    """Write the usable views of logs (CSV, CSV.gz or Parquet, in ms) as Parquet, partitioned by user, sorted by time.
+    """Write the usable views of logs (CSV, CSV.gz or Parquet) as Parquet, partitioned by user, sorted by time.
 
     For logs that do not fit into memory; needs DuckDB. Rows that cannot be used are left out and counted.
     """
     from segfeat.importers.partitions import partition_log
+    from segfeat.log_check import parse_units
 
     log = partition_log(
         logs,
@@ -47,6 +50,7 @@ def partition(
         threads=threads,
         max_duration_s=max_duration_s,
         context=context,
+        unit_ms=parse_units(units),
     )
     printer.text(f"rows       {len(log) + sum(log.dropped.values()):,} read, {len(log):,} used")
     for reason, count in log.dropped.items():

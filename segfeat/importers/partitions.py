@@ -10,11 +10,14 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segfeat.interactions import MAX_DURATION_S
+from segfeat.log_check import check_log
 from segfeat.log_file import COLUMNS
 from segfeat.partitioned_log import ID_COLUMNS, NAME, NUMBER_COLUMNS, PartitionedLog, partition_file
 from segfeat.tables import sql_name
@@ -36,6 +39,7 @@ def partition_log(
     max_duration_s: float = MAX_DURATION_S,
     columns: Mapping[str, tuple[str, ...]] = COLUMNS,
     context: Sequence[str] = (),
+    unit_ms: Mapping[str, float] | None = None,
 ) -> PartitionedLog:
     """Write the usable rows of a log of any size in partitions, in bounded memory.
 
@@ -59,11 +63,13 @@ def partition_log(
         Accepted column names of each of the five fields.
     context : sequence of str
         Further columns to be kept as categories.
+    unit_ms : mapping of field to float, optional
+        Milliseconds in one unit of a number's column, where it is not 1; fractions are rounded.
 
     Raises
     ------
     ValueError
-        If ``out`` exists, a log cannot be read or lacks a column, or DuckDB is not installed.
+        If ``out`` exists, a log cannot be read, lacks a column or is in other units, or DuckDB is not installed.
     """
     try:
         import duckdb
@@ -85,7 +91,10 @@ def partition_log(
         settings: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "temp_directory": str(Path(folder) / "spilled")}
         with duckdb.connect(config=settings | ({"threads": threads} if threads else {})) as database:
             try:
-                dropped, views = Counter(_stage(database, files, staged, partitions, columns, context)), []
+                dropped, views = (
+                    Counter(_stage(database, files, staged, partitions, columns, context, unit_ms or {})),
+                    [],
+                )
                 for k in range(partitions):
                     counts = _sort(database, staged / f"part={k}", done / partition_file(k), max_duration_s, context)
                     views.append(counts.get(None, 0))
@@ -93,6 +102,7 @@ def partition_log(
             except duckdb.Error as error:
                 raise ValueError(f"{files[0]}: cannot be read as a log: {str(error).splitlines()[0]}") from error
         log = PartitionedLog(out, partitions, tuple(views), dict(dropped), tuple(context))
+        check_log(replace(log, folder=done).read(int(np.argmax(views))))
         (done / NAME).write_text(json.dumps({k: v for k, v in asdict(log).items() if k != "folder"}, indent=1))
         shutil.move(done, out)
     return log
@@ -105,6 +115,7 @@ def _stage(
     partitions: int,
     columns: Mapping[str, tuple[str, ...]],
     context: Sequence[str],
+    unit_ms: Mapping[str, float],
 ) -> dict[str, int]:
     """All rows with readable values by partition, in any order, with their place in the log; what was left out."""
     # Every row stands under its first reason; repeated and unusable ones are found partition by partition.
@@ -117,7 +128,7 @@ def _stage(
     case = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
     dropped: dict[str, int] = {}
     for number, file in enumerate(files):
-        selected = _selected(database, file, columns, context)
+        selected = _selected(database, file, columns, context, unit_ms)
         source = f"SELECT *, CASE {case} END AS reason FROM ({selected})"
         for reason, count in database.execute(
             f"SELECT reason, count(*) FROM ({source}) WHERE reason IS NOT NULL GROUP BY reason", [str(file)]
@@ -140,7 +151,13 @@ def _staged(context: Sequence[str]) -> str:
     return "".join(f"context_{i}, " for i in range(len(context)))
 
 
-def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]], context: Sequence[str]) -> str:
+def _selected(
+    database: Any,
+    file: Path,
+    columns: Mapping[str, tuple[str, ...]],
+    context: Sequence[str],
+    unit_ms: Mapping[str, float],
+) -> str:
     """A query of the five fields, the context and each row's place, with the file's name as its parameter."""
     if not file.exists():
         raise ValueError(f"{file}: no such log file")
@@ -161,10 +178,13 @@ def _selected(database: Any, file: Path, columns: Mapping[str, tuple[str, ...]],
             # Whole numbers that met a missing value lose their fraction.
             text = f"{column}::BIGINT::VARCHAR" if kinds[str(name)] in ("DOUBLE", "FLOAT") else f"{column}::VARCHAR"
             terms.append(f"trim({text}) AS {field}_id")
-        elif field == "time_ms":
-            terms.append(f"TRY_CAST({column} AS DOUBLE) AS {field}")
-        else:  # an empty duration or watch time is unknown, words are unreadable
-            terms.append(f"CASE WHEN {column} IS NULL THEN 0 ELSE TRY_CAST({column} AS DOUBLE) END AS {field}")
+        else:
+            number = f"TRY_CAST({column} AS DOUBLE)"
+            if field in unit_ms:
+                number = f"round({number} * {unit_ms[field]!r})"
+            # An empty duration or watch time is unknown; an empty time, or words, is unreadable.
+            known = number if field == "time_ms" else f"CASE WHEN {column} IS NULL THEN 0 ELSE {number} END"
+            terms.append(f"{known} AS {field}")
     for i, name in enumerate(context):
         column, text = sql_name(name), f"{sql_name(name)}::VARCHAR"
         if kinds[name] in ("DOUBLE", "FLOAT"):

@@ -10,6 +10,7 @@ import pytest
 
 from segfeat.importers.partitions import partition_log
 from segfeat.interactions import Interactions
+from segfeat.log_check import parse_units
 from segfeat.log_file import read_interactions
 from segfeat.partitioned_log import PartitionedLog, open_partitions, partition_file, partition_of
 
@@ -76,6 +77,35 @@ def test_partitions_are_read_as_any_log_of_their_files(files: list[Path], tmp_pa
             assert getattr(found, name).dtype == getattr(known, name).dtype
 
 
+def test_partitions_without_views_are_read_with_others(files: list[Path], tmp_path: Path) -> None:
+    """As a small log has them, whose users are fewer than its partitions."""
+    log = partition_log(files, tmp_path / "views", partitions=200, memory_mb=200, threads=1, context=["other"])
+    assert log.views.count(0) > 150
+    found = open_partitions(tmp_path / "views").with_context(["other"]).read(*range(200))
+    assert sorted(rows_of(found)) == sorted(rows_of(read_interactions(files).usable()))
+    assert set(found.context["other"].names) == {"x"}
+
+
+def test_units_are_read_and_checked_as_by_the_reader(tmp_path: Path, rng: np.random.Generator) -> None:
+    n = 500
+    log = pd.DataFrame(
+        {
+            "user_id": [f"u{i % 50}" for i in range(n)], "video_id": [f"v{i}" for i in rng.integers(0, 30, n)],
+            "time_ms": 1_700_000_000 + 60 * np.arange(n) + 0.25, "duration_ms": 21.5,
+            "playing_time": rng.integers(1, 40, n) / 2,
+        }
+    )  # fmt: skip
+    log.to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(ValueError, match=r"time_ms is in seconds since 1970.*--unit time=s"):
+        partition_log(tmp_path / "log.csv", tmp_path / "views")
+    assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]
+    unit_ms = parse_units(("s",))
+    written = partition_log(tmp_path / "log.csv", tmp_path / "views", partitions=3, unit_ms=unit_ms)
+    known = read_interactions(tmp_path / "log.csv", unit_ms=unit_ms).usable()
+    assert sorted(rows_of(written.read(0, 1, 2))) == sorted(rows_of(known))
+    assert known.duration_ms[0] == 21_500
+
+
 def test_context_columns_come_along_as_the_reader_reads_them(tmp_path: Path, rng: np.random.Generator) -> None:
     names = ["tab", "part", 'wh"at', "score", "page", "nothing"]
     for k, file in enumerate(("a.csv", "b.parquet")):
@@ -137,8 +167,10 @@ def test_a_partition_that_is_none_is_named(files: list[Path], tmp_path: Path) ->
 
 def test_where_a_user_is_follows_from_the_id_alone(tmp_path: Path) -> None:
     header = "user_id,video_id,time_ms,duration_ms,watch_ms\n"
-    (tmp_path / "one.csv").write_text(header + "ä,v,1,9000,5\n")
-    (tmp_path / "two.csv").write_text(header + "".join(f"u{i},w,{i},9000,5\n" for i in range(50)) + "ä,v,2,9000,5\n")
+    (tmp_path / "one.csv").write_text(header + "ä,v,1,9000,500\n")
+    (tmp_path / "two.csv").write_text(
+        header + "".join(f"u{i},w,{i},9000,500\n" for i in range(50)) + "ä,v,2,9000,500\n"
+    )
     where = []
     for name in ("one", "two"):
         log = partition_log(tmp_path / f"{name}.csv", tmp_path / name, partitions=5)
@@ -170,9 +202,9 @@ def test_the_views_of_some_users_are_read_from_their_partitions_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users = [f"ü{i}" for i in range(40)]
-    pd.DataFrame({"user_id": users * 2, "video_id": "v", "time_ms": range(80), "duration_ms": 9, "watch_ms": 1}).to_csv(
-        tmp_path / "log.csv", index=False
-    )
+    pd.DataFrame(
+        {"user_id": users * 2, "video_id": "v", "time_ms": range(80), "duration_ms": 9000, "watch_ms": 1000}
+    ).to_csv(tmp_path / "log.csv", index=False)
     log = partition_log(tmp_path / "log.csv", tmp_path / "views", partitions=7, threads=1)
     for k, part in enumerate(log):
         assert {partition_of(user, 7) for user in part.user_ids.tolist()} <= {k}
@@ -189,7 +221,7 @@ def test_the_views_of_some_users_are_read_from_their_partitions_alone(
 def test_equal_folders_have_equal_fingerprints(tmp_path: Path) -> None:
     for name, watch_ms in (("a", 1), ("b", 1), ("c", 2)):
         pd.DataFrame(
-            {"user_id": ["u", "w"], "video_id": "v", "time_ms": 5, "duration_ms": 9, "watch_ms": watch_ms}
+            {"user_id": ["u", "w"], "video_id": "v", "time_ms": 5, "duration_ms": 9000, "watch_ms": watch_ms}
         ).to_csv(tmp_path / f"{name}.csv", index=False)
     a, b, c = (partition_log(tmp_path / f"{n}.csv", tmp_path / n, partitions=3, threads=1).fingerprint() for n in "abc")
     assert a == b != c
