@@ -36,4 +36,6 @@ def exp2_in_place(x: Float32) -> Float32:
 
 
 def _torch() -> Any:
-    return sys.modules.get("torch")
+    """The module, unless nobody has loaded it, or somebody is loading it just now."""
+    torch = sys.modules.get("torch")
+    return None if torch is None or getattr(torch.__spec__, "_initializing", False) else torch
