@@ -151,15 +151,15 @@ def check_log(
     )
 
 
-def check_later(log: Interactions, before: Interactions | None) -> None:
+def check_later(log: Interactions, dates: bool) -> None:
     """Refuse views or pairs that belong to an earlier log, and are in another unit than milliseconds.
 
     Parameters
     ----------
     log : Interactions
         As read; watch times, and durations that a store may know, may be 0.
-    before : Interactions or None
-        The earlier log. Where its times are no dates, those that follow may be any.
+    dates : bool
+        Whether times of the earlier log are dates, see :func:`unit_of_dates`; else those that follow may be any.
 
     Raises
     ------
@@ -168,14 +168,19 @@ def check_later(log: Interactions, before: Interactions | None) -> None:
     """
     if not len(log):
         return
-    if before is None or not len(before) or _unit_of_dates(before) == "ms":
+    if dates:
         _check_dates(log)
     _check_durations(log, None)
     _check_watch(log)
 
 
-def _unit_of_dates(log: Interactions) -> str:
-    """The unit in which times are dates since 1970, most of them between 2005 and 2100; empty where there is none."""
+def unit_of_dates(log: Interactions) -> str:
+    """The unit in which times are dates since 1970, nearly all from 2005 to 2100: ``ms``, ``s``, ``us`` or ``ns``.
+
+    An empty word where there is none, as in a log that counts from its own beginning.
+    """
+    if not len(log):
+        return ""
     low, high = _most(log)
     first, last = _EPOCH_MS
     units = {"ms": 1.0, "s": 1e-3, "us": 1e3, "ns": 1e6}
@@ -189,17 +194,17 @@ def _most(log: Interactions) -> tuple[float, float]:
 
 
 def _check_dates(log: Interactions) -> None:
-    unit = _unit_of_dates(log)
+    unit = unit_of_dates(log)
     if unit not in ("", "ms"):
         cure = "--unit time=" + unit if unit in UNITS_MS else "divide the column by 1,000,000"
-        raise ValueError(f"time_ms is in {_WORDS[unit]} since 1970, not in milliseconds: {cure}")
+        raise ValueError(f"time_ms is in {UNIT_WORDS[unit]} since 1970, not in milliseconds: {cure}")
 
 
 def _check_times(log: Interactions) -> None:
     _check_dates(log)
     low, high = _most(log)
     # Three years in milliseconds: no log counts that far from its own beginning.
-    if low > 1e11 and not _unit_of_dates(log):
+    if low > 1e11 and not unit_of_dates(log):
         raise ValueError(
             f"time_ms reads as {_moment(round(low))} to {_moment(round(high))}, not as dates between 2005 and 2100; "
             "milliseconds since 1970 are needed (--unit time=s or time=us where it is another unit)"
@@ -219,15 +224,15 @@ def _check_durations(log: Interactions, store_duration_ms: Mapping[str, int] | N
             example = int(np.flatnonzero(both)[0])
             video = log.video_ids[log.video[example]]
             raise ValueError(
-                f"duration_ms is in {_WORDS[unit]}: video {str(video)!r} has {log.duration_ms[example]:,} there, and "
-                f"lasts {own[example]:,.0f} ms; use --unit {unit} (or --unit duration={unit} where times and watch "
+                f"duration_ms is in {UNIT_WORDS[unit]}: video {str(video)!r} has {log.duration_ms[example]:,} there, "
+                f"and lasts {own[example]:,.0f} ms; use --unit {unit} (or --unit duration={unit} where times and watch "
                 "times are in milliseconds)"
             )
         return
     middle = float(np.median(log.duration_ms[known]))
     if unit := unit_of_lengths(middle):
         raise ValueError(
-            f"duration_ms is probably in {_WORDS[unit]}: half of the videos would be "
+            f"duration_ms is probably in {UNIT_WORDS[unit]}: half of the videos would be "
             f"{'shorter' if unit == 's' else 'longer'} than {middle / 1000:,.3g} s; use --unit {unit} (or --unit "
             f"duration={unit} where times and watch times are in milliseconds)"
         )
@@ -246,12 +251,12 @@ def _check_watch(log: Interactions) -> None:
     unit = "s" if ratio < _RATIO[0] else "us" if ratio > _RATIO[1] else ""
     if unit:
         raise ValueError(
-            f"the watch time is in {_WORDS[unit]}, the duration is not: people would watch {ratio:.2g} of a video; use "
-            f"--unit watch={unit}"
+            f"the watch time is in {UNIT_WORDS[unit]}, the duration is not: people would watch {ratio:.2g} of a video; "
+            f"use --unit watch={unit}"
         )
 
 
-_WORDS = {"s": "seconds", "us": "microseconds", "ns": "nanoseconds"}
+UNIT_WORDS = {"s": "seconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 def _near(ratio: float, wanted: float) -> bool:

@@ -85,7 +85,9 @@ BELOW: dict[str, tuple[str, ...]] = {
         *STORE, "segfeat.whole", "segmodel.state", "segmodel.tables", "segmodel.data", "segmodel.survival",
         "segmodel.evaluation", "segmodel.models", "segmodel.runs",
     ),
-    "segmodel.serve": (*STORE, "segfeat.tables", "segmodel.data", "segmodel.prediction", "segmodel.runs"),
+    "segmodel.serve": (
+        *STORE, "segfeat.log_check", "segfeat.tables", "segmodel.data", "segmodel.prediction", "segmodel.runs",
+    ),
     "segmodel.benchmark": (
         *STORE, "segmodel.watch_distribution", "segfeat.whole", "segmodel.countdown", "segmodel.data",
         "segmodel.evaluation", "segmodel.models",

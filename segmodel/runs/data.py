@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segfeat.interactions import Interactions
-from segfeat.log_check import check_later, check_log, parse_units
+from segfeat.log_check import check_later, check_log, parse_units, unit_of_dates
 from segfeat.log_file import read_interactions
 from segfeat.partitioned_log import PartitionedLog, open_partitions
 from segfeat.store.reader import FeatureStore
@@ -144,8 +144,13 @@ class RunData:
             As :func:`segmodel.data.log.read_log` and :func:`segfeat.log_check.check_later`.
         """
         found = read_log(log, watch_needed, self.context, parse_units(self.unit or self.config.unit))
-        check_later(found, self.source if isinstance(self.source, Interactions) else None)
+        check_later(found, self.dated)
         return found
+
+    @cached_property
+    def dated(self) -> bool:
+        """Whether times are dates, in milliseconds since 1970; so taken, too, where there is no log in memory."""
+        return not isinstance(self.source, Interactions) or not len(self.source) or unit_of_dates(self.source) == "ms"
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -371,6 +376,6 @@ def grown(log: Interactions, later: Sequence[str | Path], config: RunConfig) -> 
     units = parse_units(config.unit)
     for path in later:
         new = read_interactions(path, context=tuple(log.context), context_needed=False, unit_ms=units)
-        check_later(new, log)
+        check_later(new, not len(log) or unit_of_dates(log) == "ms")
         log = log.joined(new)
     return log

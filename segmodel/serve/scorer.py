@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from segfeat.interactions import Categories, Interactions
+from segfeat.log_check import UNIT_WORDS, unit_of_dates
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import UNKNOWN, Views
 from segmodel.prediction import SkipPrediction, from_slots
@@ -134,6 +135,8 @@ class LiveScorer:
             past = self.pasts.of(question.user_id)
         time_ms = past.last_ms + 1 if question.time_ms is None else question.time_ms
         ids = list(dict.fromkeys(question.video_ids))
+        if question.time_ms is not None:
+            self._check_times(interactions_of([WatchedView("", "", question.time_ms, duration_ms=0, watch_ms=0)]))
         views, skipped = self._views(ids, question.durations_ms, time_ms, visitors)
         context = {
             name: Categories(np.zeros(len(views), np.int32), np.array([value], dtype=object))
@@ -163,8 +166,9 @@ class LiveScorer:
         return found.title, found.thumbnails
 
     def check_known(self, view: WatchedView) -> None:
-        """Raise BadQuestion for a view that nobody can say the length of, or with context that the log lacks."""
+        """Raise BadQuestion for a view of unknown length, or with a time or context that cannot be of the run's log."""
         self.check_context(view.context)
+        self._check_times(interactions_of([view]))
         self._with_durations(interactions_of([view]))
 
     def check_context(self, context: Mapping[str, str]) -> None:
@@ -194,7 +198,13 @@ class LiveScorer:
         for view in question.history:
             self.check_context(view.context)
         history = self._with_durations(interactions_of(list(question.history), self.data.context))
+        self._check_times(history)
         return history.take(history.first_of_duplicates())
+
+    def _check_times(self, log: Interactions) -> None:
+        unit = unit_of_dates(log) if self.data.dated else ""
+        if unit not in ("", "ms"):
+            raise BadQuestion(f"time_ms is in {UNIT_WORDS[unit]} since 1970; needed are milliseconds")
 
     def _with_durations(self, log: Interactions) -> Interactions:
         log = log.with_durations(self.data.store.duration_ms)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segfeat.interactions import Interactions
-from segfeat.log_check import check_later, check_log, parse_units
+from segfeat.log_check import check_later, check_log, parse_units, unit_of_dates
 from segfeat.log_file import read_interactions
 
 NOW_MS = 1_700_000_000_000
@@ -116,19 +116,20 @@ def test_an_empty_log_says_so_and_real_logs_pass(segmm_csv, kuairand_csv) -> Non
 @pytest.mark.parametrize(("factor", "unit"), [(1e-3, "seconds"), (1e3, "microseconds"), (1e6, "nanoseconds")])
 def test_what_follows_a_log_has_its_clock(log: Interactions, factor: float, unit: str) -> None:
     one = log.take(np.array([0]))
-    check_later(one, log)
+    assert unit_of_dates(log) == "ms"
+    check_later(one, dates=True)
     with pytest.raises(ValueError, match=f"in {unit} since 1970"):
-        check_later(in_unit(one, factor, "time_ms"), log)
+        check_later(in_unit(one, factor, "time_ms"), dates=True)
     # After a log that counts from its own beginning the same numbers are moments, and a far one is no mistake.
     own_clock = replace(log, time_ms=log.time_ms - NOW_MS)
-    if factor < 1:
-        check_later(in_unit(one, factor, "time_ms"), own_clock)
-    check_later(replace(one, time_ms=np.array([9 * 10**12])), log)
+    assert unit_of_dates(own_clock) == ""
+    check_later(in_unit(one, factor, "time_ms"), dates=False)
+    check_later(replace(one, time_ms=np.array([9 * 10**12])), dates=True)
     with pytest.raises(ValueError, match=r"duration_ms is probably in seconds.*--unit s"):
-        check_later(in_unit(one, 1e-3, "duration_ms", "watch_ms"), own_clock)
+        check_later(in_unit(one, 1e-3, "duration_ms", "watch_ms"), dates=False)
 
 
 def test_a_single_view_that_was_left_at_once_is_no_other_unit(log: Interactions) -> None:
     one = replace(log.take(np.array([0])), watch_ms=np.array([5]))
-    check_later(one, log)
+    check_later(one, dates=True)
     check_log(one)

@@ -105,6 +105,29 @@ def test_an_event_is_stored_once(client: TestClient) -> None:
     assert [(r.status_code, r.json()) for r in replies] == [(201, {"stored": True}), (200, {"stored": False})]
 
 
+def test_times_in_another_unit_are_refused_where_the_log_has_dates(start: Callable[..., Service]) -> None:
+    service = start()
+    client = TestClient(create_app(service))
+    now_s = 1_700_000_000
+    history = [{"video_id": "v1", "time_ms": now_s, "watch_ms": 900}]
+    wrong = [
+        ("events", {**EVENT, "time_ms": now_s}),
+        ("predict-skip", {**ASK, "time_ms": now_s}),
+        ("rank", {"history": history, "video_ids": ["v1"]}),
+    ]
+    # This log counts from its own beginning: its clock may show anything.
+    assert not service.scorer.data.dated
+    assert {client.post(f"/v1/{route}", json=body).status_code for route, body in wrong} <= {200, 201}
+    service.scorer.data.__dict__["dated"] = True
+    for route, body in wrong:
+        reply = client.post(f"/v1/{route}", json=body)
+        assert (reply.status_code, reply.json()["error"]) == (
+            422,
+            "time_ms is in seconds since 1970; needed are milliseconds",
+        )
+    assert client.post("/v1/predict-skip", json={**ASK, "time_ms": now_s * 1000}).status_code == 200
+
+
 HISTORY = [{"video_id": "v1", "time_ms": 1, "watch_ms": 1}]
 WRONG: dict[str, tuple[str, Any, int, str]] = {
     "unknown past video": (
