@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from segmodel.serve.journal import WatchedView, open_journal
+
 Cli = Callable[..., Any]
 
 SMALL = ("--model", "hazard", "--set", "members=1", "--set", "epochs=1", "--set", "width=8", "--set", "rank=4")
@@ -71,6 +73,18 @@ def test_a_runs_units_are_those_of_all_that_it_is_asked(place: Path, cli: Cli) -
         measured.append([line.replace(run, "run").split() for line in answer.out.splitlines()[1:]])
     assert measured[0] == measured[1] == measured[2]
     assert len(measured[0]) > 5
+
+
+def test_a_servers_journal_is_in_milliseconds_whatever_the_log_was_in(place: Path, cli: Cli) -> None:
+    runs(cli)
+    journal = open_journal("journal.sqlite")
+    for row in pd.read_csv("later.csv").itertuples():
+        journal.append(WatchedView(row.user_id, row.video_id, row.time_ms, row.duration_ms, row.playing_time))
+    journal.close()
+    expected = told(cli, "ms", "pairs.csv", "--history", "later.csv")
+    for unit in ((), ("--unit", "s")):
+        found = told(cli, "files", "pairs_s.csv", "--history", "journal.sqlite", *unit)
+        pd.testing.assert_frame_equal(found, expected)
 
 
 @pytest.mark.parametrize("run", ["store", "ms"])
