@@ -107,7 +107,10 @@ def video(i: int, rng: np.random.Generator) -> VideoFeatures:
 
 
 def gather_warm(folder: Path, form: str) -> dict[str, Any]:
-    """Every page in memory, and the store's maps made."""
+    """Every page in memory, the store's maps made, and torch loaded, as it is wherever many features are gathered."""
+    import torch
+
+    torch.set_num_threads(1)
     path = folder / ("feats" if form == "parts" else "feats.h5")
     rng, spent_ms = np.random.default_rng(0), []
     with FeatureStore(path) as store:

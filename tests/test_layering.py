@@ -30,6 +30,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.segment": ("segfeat.types",),
     "segfeat.failures": (),
     "segfeat.whole": (),
+    "segfeat.loaded_torch": (),
     "segfeat.tables": (),
     "segfeat.interactions": (),
     "segfeat.log_file": ("segfeat.tables", "segfeat.interactions"),
@@ -37,7 +38,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.partitioned_log": ("segfeat.interactions",),
     "segfeat.store": (
         "segfeat.html", "segfeat.types", "segfeat.attribute", "segfeat.failures", "segfeat.whole",
-        "segfeat.interactions", "segfeat.segment",
+        "segfeat.loaded_torch", "segfeat.interactions", "segfeat.segment",
     ),
     "segfeat.decode": ("segfeat.types", "segfeat.failures", "segfeat.segment"),
     "segfeat.words": ("segfeat.types", "segfeat.decode"),
@@ -71,8 +72,8 @@ BELOW: dict[str, tuple[str, ...]] = {
         "segmodel.prediction",
     ),
     "segmodel.models": (
-        *STORE, "segmodel.watch_distribution", "segfeat.whole", "segmodel.data", "segmodel.survival",
-        "segmodel.prediction", "segmodel.evaluation",
+        *STORE, "segmodel.watch_distribution", "segfeat.whole", "segfeat.loaded_torch", "segmodel.data",
+        "segmodel.survival", "segmodel.prediction", "segmodel.evaluation",
     ),
     "segmodel.runs": (
         *STORE, "segfeat.log_file", "segfeat.log_check", "segfeat.partitioned_log", "segfeat.tables", "segfeat.whole",

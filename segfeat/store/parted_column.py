@@ -20,6 +20,8 @@ class PartedColumn:
         ``take(part, rows)``: rows of a part.
     shape, dtype
         Of the whole column.
+    as_stored : bool
+        Rows are taken in the precision of the parts that they lie in, whatever ``dtype`` says.
     """
 
     def __init__(
@@ -28,8 +30,9 @@ class PartedColumn:
         take: Callable[[int, npt.NDArray[Any]], npt.NDArray[Any]],
         shape: tuple[int, ...],
         dtype: Any,
+        as_stored: bool = False,
     ) -> None:
-        self.shape, self.dtype, self._take = shape, np.dtype(dtype), take
+        self.shape, self.dtype, self.as_stored, self._take = shape, np.dtype(dtype), as_stored, take
         self._part = np.array([part for part, _, _ in runs], dtype=np.int64)
         self._first = np.array([start for _, start, _ in runs], dtype=np.int64)
         self._start = np.concatenate([[0], np.cumsum([stop - start for _, start, stop in runs])]).astype(np.int64)
@@ -62,13 +65,18 @@ class PartedColumn:
         if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of a column of {len(self)}")
         rows = np.where(rows < 0, rows + len(self), rows)
-        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         run = np.searchsorted(self._start, rows, side="right") - 1
         part, inside = self._part[run], rows - self._start[run] + self._first[run]
         if len(part) and (part == part[0]).all():
             return self._take(int(part[0]), inside)
         order = np.argsort(part, kind="stable")
-        borders = np.flatnonzero(np.diff(part[order])) + 1
-        for places in np.split(order, borders) if len(order) else ():
-            found[places] = self._take(int(part[places[0]]), inside[places])
-        return found
+        by_part = np.split(order, np.flatnonzero(np.diff(part[order])) + 1) if len(order) else []
+        found: npt.NDArray[Any] | None = None
+        for places in by_part:
+            values = self._take(int(part[places[0]]), inside[places])
+            if found is None:
+                found = np.empty((len(rows), *self.shape[1:]), values.dtype if self.as_stored else self.dtype)
+            elif self.as_stored:  # parts of another precision
+                found = found.astype(np.result_type(found, values), copy=False)
+            found[places] = values
+        return np.empty((0, *self.shape[1:]), self.dtype) if found is None else found

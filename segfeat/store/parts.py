@@ -212,13 +212,13 @@ class PartedStore(FeatureStore):
         return read_log(self.path, self.manifest.log)
 
     def _take(self, modality: str, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Rows of a feature column, each from the part in which it stands; in single precision, as gathers want it."""
+        """Rows of a feature column, each from the part in which it stands."""
         shape = (self.segment_total, self.encoders[modality].dim)
 
         def take(part: int, inside: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return self._part(part)._take(modality, inside)
 
-        return PartedColumn(self._runs["segments"], take, shape, np.float32).take(rows)
+        return PartedColumn(self._runs["segments"], take, shape, np.float32, as_stored=True).take(rows)
 
     def _part(self, k: int) -> FeatureStore:
         if k not in self._opened:

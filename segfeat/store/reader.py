@@ -23,6 +23,7 @@ from segfeat.store.frames import feature_frame, segment_frame
 from segfeat.store.hdf5 import text
 from segfeat.store.header import read_header
 from segfeat.store.mapped import MappedColumn, MappedFile
+from segfeat.store.single_precision import single
 from segfeat.types import Bool, EncoderSpec, Float32, Float64, Int64, VideoFeatures
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ class FeatureStore:
             If the store has no such modality, or a gathered feature is not finite; the message names the video.
         """
         valid = self.valid(modality)[rows]
-        values = self._take(modality, np.asarray(rows)).astype(np.float32, copy=False)
+        values = single(self._take(modality, np.asarray(rows)))
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():
             row = int(np.asarray(rows)[~finite][0])

@@ -7,18 +7,17 @@ take longer than the question. Both agree to rounding.
 from __future__ import annotations
 
 import math
-import sys
-from typing import Any
 
 import numpy as np
 from scipy.special import erf
 
+from segfeat.loaded_torch import loaded_torch
 from segfeat.types import Float32
 
 
 def gelu(x: Float32) -> Float32:
     """x Φ(x), as :func:`torch.nn.functional.gelu`."""
-    torch = _torch()
+    torch = loaded_torch()
     if torch is not None:
         through: Float32 = torch.nn.functional.gelu(torch.from_numpy(x)).numpy()
         return through
@@ -28,14 +27,8 @@ def gelu(x: Float32) -> Float32:
 
 def exp2_in_place(x: Float32) -> Float32:
     """2 to the power of each number, where the number was."""
-    torch = _torch()
+    torch = loaded_torch()
     if torch is not None:
         torch.from_numpy(x).exp2_()
         return x
     return np.exp2(x, out=x)
-
-
-def _torch() -> Any:
-    """The module, unless nobody has loaded it, or somebody is loading it just now."""
-    torch = sys.modules.get("torch")
-    return None if torch is None or getattr(torch.__spec__, "_initializing", False) else torch
