@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from .names import names
 
-UNIT = click.option(
-    "--unit",
-    "units",
-    multiple=True,
-    metavar="UNIT",
-    help="Of the log's numbers: ms, s or us; or of one of them, as time=s, duration=s, watch=s.  [default: ms]",
-)
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-LATER_UNIT = click.option(
-    "--unit",
-    "units",
-    multiple=True,
-    metavar="UNIT",
-    help="Of the numbers in further logs and pairs, as in train.  [default: as in the run's log]",
-)
+
+def _unit(words: str) -> Callable[[Command], Command]:
+    return click.option("--unit", "units", multiple=True, metavar="UNIT", help=words)
+
+
+UNIT = _unit("Of the log's numbers: ms, s or us; or of one of them, as time=s, duration=s, watch=s.  [default: ms]")
+
+LATER_UNIT = _unit("Of the numbers in further logs and pairs, as in train.  [default: as in the run's log]")
 
 CONTEXT = click.option(
     "--context",

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from segfeat.interactions import Interactions
+from segfeat.interactions import Interactions, Millis
 
 UNITS_MS: Mapping[str, float] = {"ms": 1.0, "s": 1000.0, "us": 0.001}
 """Milliseconds in one unit."""
@@ -159,7 +159,8 @@ def check_later(log: Interactions, dates: bool) -> None:
     log : Interactions
         As read; watch times, and durations that a store may know, may be 0.
     dates : bool
-        Whether times of the earlier log are dates, see :func:`unit_of_dates`; else those that follow may be any.
+        Whether times of the earlier log are dates, see :func:`unit_of_dates`; else those that follow may be any. Views
+        have been then, and pairs may be asked about for any moment.
 
     Raises
     ------
@@ -169,32 +170,33 @@ def check_later(log: Interactions, dates: bool) -> None:
     if not len(log):
         return
     if dates:
-        _check_dates(log)
+        check = _check_times if log.watch_ms.any() else _check_dates
+        check(log)
     _check_durations(log, None)
     _check_watch(log)
 
 
-def unit_of_dates(log: Interactions) -> str:
+def unit_of_dates(time_ms: Millis) -> str:
     """The unit in which times are dates since 1970, nearly all from 2005 to 2100: ``ms``, ``s``, ``us`` or ``ns``.
 
     An empty word where there is none, as in a log that counts from its own beginning.
     """
-    if not len(log):
+    if not len(time_ms):
         return ""
-    low, high = _most(log)
+    low, high = _most(time_ms)
     first, last = _EPOCH_MS
     units = {"ms": 1.0, "s": 1e-3, "us": 1e3, "ns": 1e6}
     return next((unit for unit, factor in units.items() if first * factor <= low and high <= last * factor), "")
 
 
-def _most(log: Interactions) -> tuple[float, float]:
-    """Between which times nearly all views lie."""
-    low, high = np.percentile(log.time_ms, [1, 99])
+def _most(time_ms: Millis) -> tuple[float, float]:
+    """Between which times nearly all lie."""
+    low, high = np.percentile(time_ms, [1, 99])
     return float(low), float(high)
 
 
 def _check_dates(log: Interactions) -> None:
-    unit = unit_of_dates(log)
+    unit = unit_of_dates(log.time_ms)
     if unit not in ("", "ms"):
         cure = "--unit time=" + unit if unit in UNITS_MS else "divide the column by 1,000,000"
         raise ValueError(f"time_ms is in {UNIT_WORDS[unit]} since 1970, not in milliseconds: {cure}")
@@ -202,9 +204,9 @@ def _check_dates(log: Interactions) -> None:
 
 def _check_times(log: Interactions) -> None:
     _check_dates(log)
-    low, high = _most(log)
+    low, high = _most(log.time_ms)
     # Three years in milliseconds: no log counts that far from its own beginning.
-    if low > 1e11 and not unit_of_dates(log):
+    if low > 1e11 and not unit_of_dates(log.time_ms):
         raise ValueError(
             f"time_ms reads as {_moment(round(low))} to {_moment(round(high))}, not as dates between 2005 and 2100; "
             "milliseconds since 1970 are needed (--unit time=s or time=us where it is another unit)"

@@ -91,10 +91,8 @@ def partition_log(
         settings: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "temp_directory": str(Path(folder) / "spilled")}
         with duckdb.connect(config=settings | ({"threads": threads} if threads else {})) as database:
             try:
-                dropped, views = (
-                    Counter(_stage(database, files, staged, partitions, columns, context, unit_ms or {})),
-                    [],
-                )
+                dropped = Counter(_stage(database, files, staged, partitions, columns, context, unit_ms or {}))
+                views = []
                 for k in range(partitions):
                     counts = _sort(database, staged / f"part={k}", done / partition_file(k), max_duration_s, context)
                     views.append(counts.get(None, 0))

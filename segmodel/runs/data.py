@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,8 @@ class RunData:
     @cached_property
     def dated(self) -> bool:
         """Whether times are dates, in milliseconds since 1970; so taken, too, where there is no log in memory."""
-        return not isinstance(self.source, Interactions) or not len(self.source) or unit_of_dates(self.source) == "ms"
+        log = self.source
+        return not isinstance(log, Interactions) or not len(log) or unit_of_dates(log.time_ms) == "ms"
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -350,7 +351,8 @@ def open_data(
     elif config.interactions:
         log = read_interactions(config.interactions, context=config.context, unit_ms=parse_units(config.unit))
     if config.updates:
-        log = grown(RunData(config, store, log).log or Interactions.empty(), config.updates, config)
+        log = RunData(config, store, log).log or Interactions.empty()
+        log = reduce(Interactions.joined, read_later(config.updates, log, config), log)
     data = RunData(config, store, log, unit=tuple(unit))
     if history is None or (isinstance(history, Sequence) and not history):
         return data
@@ -365,17 +367,13 @@ def _opened(config: RunConfig) -> Interactions | PartitionedLog:
     return log if len(log) > PART_VIEWS else log.read(*range(log.partitions))
 
 
-def grown(log: Interactions, later: Sequence[str | Path], config: RunConfig) -> Interactions:
-    """A run's log with files of later views joined to it, which have its units and may have its context columns.
+def read_later(paths: Sequence[str | Path], log: Interactions, config: RunConfig) -> list[Interactions]:
+    """Files of later views, which have the units of a run's log and may have its context columns.
 
     Raises
     ------
     ValueError
         If a file cannot be read.
     """
-    units = parse_units(config.unit)
-    for path in later:
-        new = read_interactions(path, context=tuple(log.context), context_needed=False, unit_ms=units)
-        check_later(new, not len(log) or unit_of_dates(log) == "ms")
-        log = log.joined(new)
-    return log
+    units, context = parse_units(config.unit), tuple(log.context)
+    return [read_interactions(path, context=context, context_needed=False, unit_ms=units) for path in paths]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
-from segfeat.log_check import check_log, parse_units
+from segfeat.interactions import Interactions
+from segfeat.log_check import check_later, check_log, parse_units
 from segmodel.data.views import Rows
 from segmodel.models.base import FitRun
 from segmodel.runs.config import RunConfig
-from segmodel.runs.data import RunData, grown, open_data
+from segmodel.runs.data import RunData, open_data, read_later
 from segmodel.runs.run import Run, load_run, point_latest, save_model, write_facts
 from segmodel.runs.train import Report, next_folder
 
@@ -62,7 +64,10 @@ def update(
     before = open_data(old.config, old.open_store())
     with before.store:
         config = _grown_config(old.config, logs, tuple(unit))
-        data = RunData(config, before.store, grown(before.own_log, logs, config))
+        later = read_later(logs, before.own_log, config)
+        for views in later:
+            check_later(views, before.dated)
+        data = RunData(config, before.store, reduce(Interactions.joined, later, before.own_log))
         check_log(data.own_log, before.store.duration_ms, str(before.store.path))
         if len(data.own_log) == len(before.own_log):
             raise ValueError(f"{', '.join(map(str, logs))}: run {old.name} knows all of these views already")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segfeat.interactions import Categories, Interactions
+from segfeat.interactions import Categories, Interactions, Millis
 from segfeat.log_check import UNIT_WORDS, unit_of_dates
 from segmodel.data.dataset import Dataset
 from segmodel.data.views import UNKNOWN, Views
@@ -136,7 +136,7 @@ class LiveScorer:
         time_ms = past.last_ms + 1 if question.time_ms is None else question.time_ms
         ids = list(dict.fromkeys(question.video_ids))
         if question.time_ms is not None:
-            self._check_times(interactions_of([WatchedView("", "", question.time_ms, duration_ms=0, watch_ms=0)]))
+            self._check_times(np.array([question.time_ms]))
         views, skipped = self._views(ids, question.durations_ms, time_ms, visitors)
         context = {
             name: Categories(np.zeros(len(views), np.int32), np.array([value], dtype=object))
@@ -168,7 +168,7 @@ class LiveScorer:
     def check_known(self, view: WatchedView) -> None:
         """Raise BadQuestion for a view of unknown length, or with a time or context that cannot be of the run's log."""
         self.check_context(view.context)
-        self._check_times(interactions_of([view]))
+        self._check_times(np.array([view.time_ms]))
         self._with_durations(interactions_of([view]))
 
     def check_context(self, context: Mapping[str, str]) -> None:
@@ -198,11 +198,11 @@ class LiveScorer:
         for view in question.history:
             self.check_context(view.context)
         history = self._with_durations(interactions_of(list(question.history), self.data.context))
-        self._check_times(history)
+        self._check_times(history.time_ms)
         return history.take(history.first_of_duplicates())
 
-    def _check_times(self, log: Interactions) -> None:
-        unit = unit_of_dates(log) if self.data.dated else ""
+    def _check_times(self, time_ms: Millis) -> None:
+        unit = unit_of_dates(time_ms) if self.data.dated else ""
         if unit not in ("", "ms"):
             raise BadQuestion(f"time_ms is in {UNIT_WORDS[unit]} since 1970; needed are milliseconds")
 

@@ -116,15 +116,19 @@ def test_an_empty_log_says_so_and_real_logs_pass(segmm_csv, kuairand_csv) -> Non
 @pytest.mark.parametrize(("factor", "unit"), [(1e-3, "seconds"), (1e3, "microseconds"), (1e6, "nanoseconds")])
 def test_what_follows_a_log_has_its_clock(log: Interactions, factor: float, unit: str) -> None:
     one = log.take(np.array([0]))
-    assert unit_of_dates(log) == "ms"
+    assert unit_of_dates(log.time_ms) == "ms"
     check_later(one, dates=True)
     with pytest.raises(ValueError, match=f"in {unit} since 1970"):
         check_later(in_unit(one, factor, "time_ms"), dates=True)
     # After a log that counts from its own beginning the same numbers are moments, and a far one is no mistake.
     own_clock = replace(log, time_ms=log.time_ms - NOW_MS)
-    assert unit_of_dates(own_clock) == ""
+    assert unit_of_dates(own_clock.time_ms) == ""
     check_later(in_unit(one, factor, "time_ms"), dates=False)
-    check_later(replace(one, time_ms=np.array([9 * 10**12])), dates=True)
+    # Pairs may be of any moment; views have been.
+    far = replace(one, time_ms=np.array([9 * 10**12]))
+    check_later(replace(far, watch_ms=np.array([0])), dates=True)
+    with pytest.raises(ValueError, match="not as dates between 2005 and 2100"):
+        check_later(far, dates=True)
     with pytest.raises(ValueError, match=r"duration_ms is probably in seconds.*--unit s"):
         check_later(in_unit(one, 1e-3, "duration_ms", "watch_ms"), dates=False)
 
