@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segfeat.types import Float64
-from segmodel.data.dataset import Dataset
 from segmodel.models.base import Arrays
-from segmodel.models.hazard.batches import Batches
 from segmodel.models.hazard.design import Widths
-from segmodel.models.hazard.inference.segment_cache import SegmentStates
-from segmodel.models.hazard.statistics import Inputs
 
 if TYPE_CHECKING:
+    from segmodel.data.dataset import Dataset
+    from segmodel.models.hazard.batches import Batches
+    from segmodel.models.hazard.inference.segment_cache import SegmentStates
     from segmodel.models.hazard.network import HazardNetwork
+    from segmodel.models.hazard.statistics import Inputs
 
 
 class Members:

@@ -41,8 +41,7 @@ class Scorer:
 
     def __init__(self, members: Members, batches: Batches, statistics: Statistics) -> None:
         self._members, self._batches, self._statistics = members, batches, statistics
-        self._modalities = tuple(members.dims)
-        self._stack = NetworkStack(members.widths, self._modalities, members.weights, statistics.of_video)
+        self._stack = NetworkStack(members, statistics.of_video)
         self._remembered: WeakKeyDictionary[Views, dict[int, Memory]] = WeakKeyDictionary()
         self._videos: WeakKeyDictionary[Tables, VideoStates] = WeakKeyDictionary()
         self._states: WeakKeyDictionary[FeatureStore, SegmentStates] = WeakKeyDictionary()
@@ -168,12 +167,10 @@ class Scorer:
 
     def states(self, store: FeatureStore | None) -> SegmentStates | None:
         """What the fitted networks make of a store's segments, kept as long as the store is."""
-        if store is None or not self._modalities:
+        if store is None or not self._members.dims:
             return None
         if store not in self._states:
-            self._states[store] = SegmentStates(
-                self._members.widths, self._modalities, self._members.weights, store.segment_total
-            )
+            self._states[store] = SegmentStates(self._members, store.segment_total)
         return self._states[store]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from segfeat.store.reader import FeatureStore
 from segfeat.types import Bool, Float32
 from segmodel.data.views import UNKNOWN, Rows
 from segmodel.models.base import Arrays
-from segmodel.models.hazard.design import Widths
+from segmodel.models.hazard.members import Members
 
 CAPACITY = 100_000
 """Segments kept at a time (about 1.2 kB each with three networks and modalities); when full, all are forgotten."""
@@ -25,10 +23,8 @@ class SegmentStates:
 
     Parameters
     ----------
-    widths : Widths
-    modalities : sequence of str
-    weights : sequence of mappings of name to array
-        Of each network, as :meth:`torch.nn.Module.state_dict` names them.
+    members : Members
+        The networks.
     segments : int
         Of the store.
 
@@ -39,8 +35,8 @@ class SegmentStates:
     valid : bool (slots, modalities)
     """
 
-    def __init__(self, widths: Widths, modalities: Sequence[str], weights: Sequence[Arrays], segments: int) -> None:
-        self._widths, self._modalities, self._weights = widths, modalities, weights
+    def __init__(self, members: Members, segments: int) -> None:
+        self._widths, self._modalities, self._weights = members.widths, tuple(members.dims), members.weights
         # The last place is that of UNKNOWN, which is -1.
         self._slot = np.zeros(segments + 1, dtype=np.int64)
         self._make_room(CAPACITY)

@@ -19,10 +19,11 @@ from scipy.special import expit
 from segfeat.types import Bool, Float32, Int64
 from segmodel.data.views import Rows
 from segmodel.models.base import Arrays, arrays_under, named_arrays
-from segmodel.models.hazard.design import EVIDENCE, RESIDUAL_SCALE, Widths
+from segmodel.models.hazard.design import EVIDENCE, RESIDUAL_SCALE
 from segmodel.models.hazard.features import SEGMENT_FEATURES
 from segmodel.models.hazard.inference.elementwise import exp2_in_place, gelu
 from segmodel.models.hazard.inference.posterior import taste_of
+from segmodel.models.hazard.members import Members
 
 _BLOCK = 256
 """Segments compared with a history at a time, so that their kernels stay in the processor's cache."""
@@ -107,11 +108,7 @@ class NetworkStack:
 
     Parameters
     ----------
-    widths : Widths
-    modalities : sequence of str
-        Of their content.
-    weights : sequence of K mappings of name to array
-        As :meth:`torch.nn.Module.state_dict` names them.
+    members : Members
     of_video : slice
         Columns of a view that the video decides.
 
@@ -121,7 +118,8 @@ class NetworkStack:
         K · rank.
     """
 
-    def __init__(self, widths: Widths, modalities: Sequence[str], weights: Sequence[Arrays], of_video: slice) -> None:
+    def __init__(self, members: Members, of_video: slice) -> None:
+        widths, weights = members.widths, members.weights
         self._of_video, self._heads = of_video, widths.heads
         history = [arrays_under(w, "history") for w in weights]
         self._token = [_Layers(history, f"token.{i}") for i in (0, 2)]
@@ -138,15 +136,16 @@ class NetworkStack:
         self._of_place, self._of_taste = np.split(segment.weight, [SEGMENT_FEATURES + 2 * widths.position], axis=1)
         self._place_bias = segment.bias
         self.residual_width = len(weights) * widths.rank
-        if modalities:
-            self._stack_tastes(widths, modalities, weights)
+        if members.dims:
+            self._stack_tastes(members)
 
-    def _stack_tastes(self, widths: Widths, modalities: Sequence[str], weights: Sequence[Arrays]) -> None:
+    def _stack_tastes(self, members: Members) -> None:
+        widths, weights = members.widths, members.weights
         self._taste_weight = _stacked(weights, "taste_weight")[:, None]
 
         def numbers(name: str) -> Float32:
             """softplus of what the tastes in each modality have learned, (C, K, ...)."""
-            return np.logaddexp(np.float32(0), np.stack([_stacked(weights, f"taste.{m}.{name}") for m in modalities]))
+            return np.logaddexp(np.float32(0), np.stack([_stacked(weights, f"taste.{m}.{name}") for m in members.dims]))
 
         sharpness, prior, trust = (numbers(name) for name in ("sharpness", "prior", "trust"))
         # exp(b (cos - 1)) = 2^(cos · b / ln 2) · exp(-b), and powers of two are cheaper.
