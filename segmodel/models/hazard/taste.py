@@ -98,6 +98,11 @@ class ContentTaste(nn.Module):
             Of each viewed segment.
         content : Content
         """
+        # Half precision has no room between cosines of .996 and 1, nor between a hazard of .998 and a certain one.
+        with torch.autocast(rows.device.type, enabled=False):
+            return self._taste(rows, valid, evidence, content)
+
+    def _taste(self, rows: Tensor, valid: Tensor, evidence: Tensor, content: Content) -> tuple[Tensor, Tensor]:
         unit = rows if rows.dim() == 3 else self.units(rows)
         # One network's units may lie between those of others, and gathering from there takes twice as long.
         table = unit.flatten(1).contiguous()

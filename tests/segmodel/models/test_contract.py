@@ -175,6 +175,21 @@ def test_save_equals_load(model: SegmentModel, name: str, bench: Bench, tmp_path
     _same(model.predict(bench.data), again.predict(bench.data))
 
 
+def test_half_precision_leads_to_the_same_quality(
+    model: SegmentModel, name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = torch.autocast
+
+    def as_on_a_gpu(device: str, dtype: torch.dtype | None = None, enabled: bool = True) -> Any:
+        return real("cpu", dtype, enabled=enabled or device == "cuda")
+
+    monkeypatch.setattr(torch, "autocast", as_on_a_gpu)
+    halved = bench.fit(name)
+    views = bench.data.views.take(bench.split.train)
+    nll = [exit_nll(m.predict(bench.data).slots[bench.split.train], views.exit).mean() for m in (halved, model)]
+    assert nll[0] == pytest.approx(nll[1], abs=0.05)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_what_a_gpu_trained_answers_alike_on_either_device(
