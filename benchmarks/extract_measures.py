@@ -123,9 +123,9 @@ def measure_whole(paths: Sequence[Path], folder: Path) -> dict[str, float]:
 
     Nothing is spared: these videos are cut from two, and an extraction encodes an item that it knows only once.
     """
+    from segfeat.available_cores import available_cores
     from segfeat.extraction import extract
     from segfeat.pipeline import encoding, request
-    from segfeat.pipeline.cores import available_cores
 
     busy = {"s": 0.0}
     load = request.load_encoder

@@ -51,6 +51,7 @@ from model import MODELS as COMPARED
 from model import ask, make_world
 from torch.utils.flop_counter import FlopCounterMode
 
+from segfeat.available_cores import available_cores
 from segfeat.encoders import device as where
 from segfeat.encoders import load_encoder
 from segmodel.data.splits import Split
@@ -214,7 +215,7 @@ def transfers(bench: Bench) -> Records:
 
 def feeding(bench: Bench) -> Records:
     """Two extractions of links to the same videos, few and many: what the many take longer is free of the start."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     workers = 16 if bench.cuda else 1
     size = (720, 1280) if bench.cuda else (96, 160)
     paths = make_videos(bench.folder / "videos", 64 if bench.cuda else 2, size, (15, 30) if bench.cuda else (5, 6))

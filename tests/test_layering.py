@@ -31,6 +31,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.failures": (),
     "segfeat.whole": (),
     "segfeat.loaded_torch": (),
+    "segfeat.available_cores": (),
     "segfeat.tables": (),
     "segfeat.interactions": (),
     "segfeat.log_file": ("segfeat.tables", "segfeat.interactions"),
@@ -51,7 +52,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "segfeat.pipeline": (
         "segfeat.types", "segfeat.segment", "segfeat.failures", "segfeat.whole", "segfeat.tables",
         "segfeat.interactions", "segfeat.log_file", "segfeat.log_check", "segfeat.store", "segfeat.decode",
-        "segfeat.words", "segfeat.encoders",
+        "segfeat.words", "segfeat.encoders", "segfeat.available_cores",
     ),
     "segfeat.engines": ("segfeat.types", "segfeat.failures", "segfeat.store", "segfeat.encoders", "segfeat.pipeline"),
     "segfeat.extraction": (
@@ -90,8 +91,8 @@ BELOW: dict[str, tuple[str, ...]] = {
         *STORE, "segfeat.log_check", "segfeat.tables", "segmodel.data", "segmodel.prediction", "segmodel.runs",
     ),
     "segmodel.benchmark": (
-        *STORE, "segmodel.watch_distribution", "segfeat.whole", "segmodel.countdown", "segmodel.data",
-        "segmodel.evaluation", "segmodel.models",
+        *STORE, "segmodel.watch_distribution", "segfeat.whole", "segfeat.available_cores", "segmodel.countdown",
+        "segmodel.data", "segmodel.evaluation", "segmodel.models",
         "segmodel.runs", "segmodel.recommend",
     ),
     "segmodel.report": (

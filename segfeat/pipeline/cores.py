@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 MOST_ENCODING_THREADS = 8
 """Each holds a batch in memory; where there are more cores, each computes with several."""
@@ -53,13 +51,3 @@ def share_cores(cores: int, networks: bool, on_gpu: bool, workers: int | None = 
         return Shares(count, 2, 1, None)
     threads = min(cores, MOST_ENCODING_THREADS) if networks else 1
     return Shares(count, threads, max(1, cores // threads) if networks else 1, max(cores, count))
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, and the quota of its control group where there is one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from segfeat.pipeline.cores import Shares, available_cores, share_cores
+from segfeat.available_cores import available_cores
+from segfeat.pipeline.cores import Shares, share_cores
 from segfeat.pipeline.reading import THUMBNAIL_SIDE, Reading
 from segfeat.pipeline.settings import Settings
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
+from segfeat.available_cores import available_cores
 from segmodel.benchmark.cells import Cell, Outcome, read_outcome
 from segmodel.benchmark.plan import BenchmarkPlan, open_plan
 from segmodel.countdown import Countdown
+from segmodel.models.threads import take_threads
 from segmodel.runs.data import RunData
 
 Progress = Callable[[str], None]
@@ -96,11 +97,9 @@ _WORKER: dict[str, Any] = {}
 
 
 def _start_worker(bench: Bench, jobs: int) -> None:
-    import torch
-
     # Ctrl-C ends a worker at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
+    take_threads(max(1, available_cores() // jobs))
     _WORKER["bench"], _WORKER["run_data"] = bench, open_plan(bench.plan.config)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segfeat.pipeline import cores
-from segfeat.pipeline.cores import Shares, available_cores, share_cores
+from segfeat.pipeline.cores import Shares, share_cores
 from segfeat.pipeline.encoding import BatchFiller, Encoding
 from segfeat.pipeline.pool import ReaderPool
 from segfeat.pipeline.sources import Source
@@ -204,13 +203,3 @@ def test_hanging_is_noticed_though_it_stands_still_now_and_then(source: Callable
 )
 def test_shares_of_the_cores(arguments: tuple[Any, ...], shares: Shares) -> None:
     assert share_cores(*arguments) == shares
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"), [("max 100000", 4), ("200000 100000", 2), ("50000 100000", 1), ("900000 100000", 4), ("x", 4)]
-)
-def test_a_quota_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: int) -> None:
-    (tmp_path / "cpu.max").write_text(text)
-    monkeypatch.setattr(cores, "Path", lambda _: tmp_path / "cpu.max")
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(4))
-    assert available_cores() == expected
