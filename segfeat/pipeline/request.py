@@ -61,6 +61,9 @@ class Request:
             raise ValueError(f"workers must be at least 1, not {self.workers}")
         if not self.video_timeout_s > 0:
             raise ValueError(f"the video timeout must be a positive number of seconds, not {self.video_timeout_s}")
+        alone = [name for name in ("unit", "context") if getattr(self, name)]
+        if alone and (self.interactions is None or isinstance(self.interactions, Interactions)):
+            raise ValueError(f"{' and '.join(alone)} without a log's file to read; name it as interactions")
 
     def _find(self, given: Sequence[str | Path], store: Path | None) -> Scan:
         """The sources; ``store`` is the one that is added to."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
@@ -222,8 +222,9 @@ def open_predictor(
         If run, store or a log cannot be opened, or the store does not fit the run.
     """
     opened = run if isinstance(run, Run) else load_run(run)
-    predictor = Predictor(opened, open_data(opened.config, opened.open_store(store), history, unit))
-    # Of other features something else would have been worked out.
-    if predictor.data.store.content_hash == opened.data["store_hash"]:
+    data = open_data(opened.config, opened.open_store(store), history, unit)
+    if data.store.content_hash == opened.data["store_hash"]:
         opened.recall()
-    return predictor
+        return Predictor(opened, data)
+    # Of other features a model works out something else, so it is not the one that others may be asking.
+    return Predictor(replace(opened), data)

@@ -409,6 +409,9 @@ def test_weights_that_cannot_be_had_are_an_error_before_any_decoding(
         ({"frames_per_segment": 0}, "frames per segment must be at least 1"),
         ({"video_timeout_s": 0.0}, "timeout must be a positive number"),
         ({"workers": 0}, "workers must be at least 1"),
+        ({"unit": "s"}, "unit without a log's file to read"),
+        ({"unit": "s", "context": ["tab"]}, "unit and context without a log's file to read"),
+        ({"context": ["tab"], "interactions": Interactions.empty()}, "context without a log's file to read"),
         ({"device": "tpu"}, "unknown device 'tpu'"),
     ],
 )

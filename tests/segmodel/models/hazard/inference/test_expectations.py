@@ -106,7 +106,8 @@ def test_from_the_first_view_on_that_the_log_does_not_have_all_is_worked_out(run
 def test_another_store_recalls_nothing(run: Run, store_path: Path, tmp_path: Path) -> None:
     with FeatureStore(store_path) as store:
         write_store(tmp_path / "other.h5", store.header, [], interactions=store.interactions)
-    with open_predictor(replace(run), tmp_path / "other.h5") as other:
+    with open_predictor(run) as own, open_predictor(run, tmp_path / "other.h5") as other:
+        assert own.run.model.scorer.expectations  # type: ignore[attr-defined]
         assert not other.run.model.scorer.expectations  # type: ignore[attr-defined]
     (run.folder / "model" / WORKED_OUT).rename(tmp_path / WORKED_OUT)
     with open_predictor(replace(run)) as before:
