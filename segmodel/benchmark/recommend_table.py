@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import numpy as np
 from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.recommend import Recommended
 from segmodel.benchmark.weightings import BACKBONE_TITLES, REFERENCE, Mode
-from segmodel.evaluation.bootstrap import Interval, draw_users
+from segmodel.evaluation.bootstrap import Interval, holm
 from segmodel.evaluation.comparison import Comparison, Figure
 from segmodel.evaluation.evaluation import jsonable
-from segmodel.evaluation.markdown import gap, markdown_table, mean, plain_settings, star
-from segmodel.recommend.metrics import MEASURES, OVERALL, PER_USER, drawn_figures, figures, paired_intervals, rate
+from segmodel.evaluation.markdown import STARS, gap, markdown_table, mean, plain_settings, resampled, rough, star
+from segmodel.recommend.metrics import MEASURES, OVERALL, PER_USER, Rated, distances, figures, rate, users_counted
 
 _TITLES = {"auc": "AUC", "f1": "F1", "logloss": "logloss", "gauc": "GAUC", "ndcg@10": "N@10", "recall@10": "R@10"}
 
@@ -92,15 +93,30 @@ class RecommendTables:
         counts = ", ".join(f"{self.found.facts['views'][part]:,} {part}" for part in ("train", "valid", "test"))
         share = self.found.effective.mean()
         users = len(np.unique(self.found.views.user))
+        over = resampled(max(f.seeds for f in self.comparison.figures))
         return (
             f"# Recommendation by segments\n\nViews: {counts}; {share:.1%} of the test views, of {users:,} users, are "
-            "effective. Mean ± standard deviation over seeds; * where the 95 % interval of the difference to Video "
-            "with the same backbone, from resampling users, leaves zero out."
+            "effective. Mean ± standard deviation over seeds. Stars are of the difference to Video with the same "
+            f"backbone and its 95 % interval over {over}: {STARS}, each measure for itself."
+            f"{rough(users)}"
         )
 
     def _counted(self) -> str:
         figure = self.comparison.table(self.comparison.cuts[0])[REFERENCE]
         return f"{figure['gauc'].users:,} users count, {figure['recall@10'].users:,} for {_TITLES['recall@10']}"
+
+    @cached_property
+    def _together(self) -> Mapping[tuple[str, str, str], float]:
+        """Mode, backbone and measure -> p after Holm's adjustment among all differences of the measure."""
+        adjusted: dict[tuple[str, str, str], float] = {}
+        for measure in MEASURES:
+            same = [f for f in self.comparison.figures if f.metric == measure]
+            names = [(f.model, f.cut, measure) for f in same]
+            adjusted |= zip(names, holm([f.p for f in same]), strict=True)
+        return adjusted
+
+    def _starred(self, figure: Figure) -> str:
+        return mean(figure) + star(figure, self._together[figure.model, figure.cut, figure.metric])
 
     def _table(self, measures: Sequence[str]) -> str:
         rows = [["mode", *(BACKBONE_TITLES[b] for b in self.backbones)]]
@@ -108,7 +124,7 @@ class RecommendTables:
             cells = []
             for backbone in self.backbones:
                 there = self.comparison.table(backbone).get(mode.name)
-                cells.append(" / ".join(mean(there[m]) + star(there[m]) for m in measures) if there else "–")
+                cells.append(" / ".join(self._starred(there[m]) for m in measures) if there else "–")
             rows.append([mode.title, *cells])
         return markdown_table(rows)
 
@@ -117,8 +133,9 @@ class RecommendTables:
         for mode in self.modes:
             if mode.name == REFERENCE:
                 continue
-            tables = [self.comparison.table(b).get(mode.name) for b in self.backbones]
-            rows.append([mode.title, *(gap(t["auc"]) if t else "–" for t in tables)])
+            tables = {b: self.comparison.table(b).get(mode.name) for b in self.backbones}
+            gaps = (gap(t["auc"], self._together[mode.name, b, "auc"]) if t else "–" for b, t in tables.items())
+            rows.append([mode.title, *gaps])
         return markdown_table(rows)
 
     def _reasons(self) -> str:
@@ -163,38 +180,26 @@ def recommend_tables(backbones: Sequence[str], modes: Sequence[Mode], found: Rec
         reasons = dict.fromkeys(r for b in backbones for r in found.absent[b].values())
         raise ValueError(f"no backbone could be fitted ({'; '.join(reasons)})")
     user = found.views.user
-    weight = draw_users(len(np.unique(user)))
-    figure_list: list[Figure] = []
+    list_of_figures: list[Figure] = []
     for backbone in there:
         rated = {
             name: [rate(p, found.effective, user) for p in seeds] for name, seeds in found.probability[backbone].items()
         }
-        drawn = {name: drawn_figures(r, weight) for name, r in rated.items()}
+        others = [name for name in rated if name != REFERENCE]
+        gaps = dict(zip(others, distances([rated[name] for name in others], rated[REFERENCE]), strict=True))
         for name, seeds in rated.items():
-            values = figures(seeds)
-            nothing = [Interval(math.nan, math.nan, math.nan)] * len(MEASURES)
-            gaps = (
-                nothing
-                if name == REFERENCE
-                else paired_intervals(seeds, drawn[name], rated[REFERENCE], drawn[REFERENCE])
-            )
-            users = [len(seeds[0].sums)] * len(OVERALL) + (~np.isnan(seeds[0].ranking)).sum(axis=0).tolist()
-            for j, measure in enumerate(MEASURES):
-                spread = float(np.std(values[:, j], ddof=1)) if len(values) > 1 else math.nan
-                figure_list.append(
-                    Figure(
-                        name,
-                        backbone,
-                        "all",
-                        measure,
-                        len(user),
-                        users[j],
-                        len(values),
-                        float(values[:, j].mean()),
-                        spread,
-                        gaps[j].mean,
-                        gaps[j].low,
-                        gaps[j].high,
-                    )
-                )
-    return RecommendTables(tuple(backbones), tuple(modes), found, Comparison(REFERENCE, tuple(figure_list)))
+            list_of_figures += _figures(name, backbone, seeds, gaps.get(name))
+    return RecommendTables(tuple(backbones), tuple(modes), found, Comparison(REFERENCE, tuple(list_of_figures)))
+
+
+def _figures(mode: str, backbone: str, seeds: Sequence[Rated], gaps: Sequence[Interval] | None) -> list[Figure]:
+    """One for each measure; ``gaps`` are those of the reference where it is None."""
+    values, users = figures(seeds), users_counted(seeds[0])
+    found = []
+    for j, measure in enumerate(MEASURES):
+        spread = float(np.std(values[:, j], ddof=1)) if len(values) > 1 else math.nan
+        gap = gaps[j] if gaps else Interval(math.nan, math.nan, math.nan)
+        counts = (len(seeds[0].label), users[j], len(values))
+        level = (float(values[:, j].mean()), spread)
+        found.append(Figure(mode, backbone, "all", measure, *counts, *level, gap.mean, gap.low, gap.high, gap.p))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from segfeat.types import Bool
+from segfeat.types import Bool, Float64
 from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.systems import System
 from segmodel.benchmark.watch_time import WatchFound
-from segmodel.evaluation.bootstrap import Interval, user_interval
+from segmodel.evaluation.bootstrap import Interval, holm, seed_intervals, training_intervals
 from segmodel.evaluation.evaluation import jsonable
-from segmodel.evaluation.markdown import markdown_table, plain_settings
-from segmodel.evaluation.metric import Metric
+from segmodel.evaluation.markdown import STARS, markdown_table, plain_settings, resampled, rough, stars
 from segmodel.evaluation.watch_time_metrics import ALL_WATCH_METRICS, POOLED_WATCH_METRICS, WatchTimes, summary
 
 COMPARED = ("xauc", "xgauc", "crps_s")
@@ -45,26 +45,21 @@ def figures(times: Mapping[str, Sequence[WatchTimes]], keep: Bool) -> Figures:
     return found
 
 
-def paired_interval(metric: str, ours: Sequence[WatchTimes], theirs: Sequence[WatchTimes]) -> Interval:
-    """Mean difference over seeds, with its 95 % interval from resampling users with all their views."""
-    measure, user = ALL_WATCH_METRICS[metric], ours[0].user
+def distances(metric: str, models: Sequence[Sequence[WatchTimes]], reference: Sequence[WatchTimes]) -> list[Interval]:
+    """Of each model's trainings to the reference's, with their intervals over users and trainings."""
+    measure, user = ALL_WATCH_METRICS[metric], reference[0].user
+    everything = (reference, *models)
     if metric not in POOLED_WATCH_METRICS:
-        apart = np.mean([measure(t) for t in ours], axis=0) - np.mean([measure(t) for t in theirs], axis=0)
-        return user_interval(apart, user)
-    order = np.argsort(user, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(user[order])) + 1)
-    rng = np.random.default_rng(0)
-    drawn = [
-        _apart(measure, ours, theirs, np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))]))
-        for _ in range(XAUC_DRAWS if len(rows) > 1 else 0)
-    ]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5]) if drawn else (float("nan"), float("nan"))
-    return Interval(_apart(measure, ours, theirs, order), float(low), float(high))
+        values = [np.stack([measure(t) for t in trainings])[:, :, None] for trainings in everything]
+        return [row[0] for row in seed_intervals(values[1:], values[0], user)]
+    _, code = np.unique(user, return_inverse=True)
+    users = int(code.max()) + 1
 
+    def pooled(weight: Float64) -> list[Float64]:
+        drawn = [np.repeat(np.arange(len(code)), counts[code].astype(np.int64)) for counts in weight]
+        return [np.array([[[measure(t.take(rows))] for rows in drawn] for t in trainings]) for trainings in everything]
 
-def _apart(measure: Metric, ours: Sequence[WatchTimes], theirs: Sequence[WatchTimes], rows: np.ndarray) -> float:
-    mine, others = (np.mean([measure(t.take(rows)) for t in side]) for side in (ours, theirs))
-    return float(mine - others)
+    return [row[0] for row in training_intervals(pooled, [users, users], XAUC_DRAWS)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,17 +126,22 @@ class WatchTables:
         counts = ", ".join(f"{facts[part]:,} {part}" for part in ("train", "valid", "test"))
         seeds = max(len(t) for t in self.found.times.values())
         references = ", ".join(f"{ALL_WATCH_METRICS[m].title}: {name}" for m, name in self.references.items())
+        users = len(np.unique(views.user))
         return (
-            f"# Watch time\n\nViews: {counts}; test views of {len(np.unique(views.user)):,} users, of which "
+            f"# Watch time\n\nViews: {counts}; test views of {users:,} users, of which "
             f"{views.replayed.mean():.1%} were watched longer than the video and count as its length. Means over "
             f"{seeds} seed{'s' * (seeds > 1)}. Δ is the difference to the best baseline ({references}) with its 95 % "
-            "interval from resampling users; * where that leaves zero out. Under 10, 50, 90 %: the share of views "
-            "under the predicted quantile, best where it is just that."
+            f"interval over {resampled(seeds)}; {STARS}, each measure for itself.{rough(users)} Under 10, 50, 90 %: "
+            "the share of views under the predicted quantile, best where it is just that."
         )
 
     def _table(self) -> str:
         titles = [f"{m.title} {m.unit}".rstrip() for m in ALL_WATCH_METRICS.values()]
         rows = [["family", "system", *titles, *(f"Δ {ALL_WATCH_METRICS[m].title}" for m in COMPARED)]]
+        together = {
+            metric: dict(zip(gaps, holm([gap.p for gap in gaps.values()]), strict=True))
+            for metric, gaps in self.gaps.items()
+        }
         for system in self.systems:
             if system.name not in self.overall:
                 blank = ["–"] * (len(titles) + len(COMPARED) - 1)
@@ -149,7 +149,10 @@ class WatchTables:
                 continue
             values = self.overall[system.name]
             cells = [f"{values[n]:.{m.digits}f}" for n, m in ALL_WATCH_METRICS.items()]
-            gaps = [_gap(self.gaps[m].get(system.name), ALL_WATCH_METRICS[m].digits) for m in COMPARED]
+            gaps = [
+                _gap(self.gaps[m].get(system.name), together[m].get(system.name, math.nan), ALL_WATCH_METRICS[m].digits)
+                for m in COMPARED
+            ]
             rows.append([system.family, system.name, *cells, *gaps])
         return markdown_table(rows)
 
@@ -186,16 +189,14 @@ def watch_tables(systems: Sequence[System], found: WatchFound) -> WatchTables:
         sign = -1.0 if ALL_WATCH_METRICS[metric].less_is_better else 1.0
         best = max(baselines, key=lambda n: sign * overall[n][metric])
         references[metric] = best
-        gaps[metric] = {
-            name: paired_interval(metric, seeds, found.times[best])
-            for name, seeds in found.times.items()
-            if name != best
-        }
+        others = [name for name in found.times if name != best]
+        intervals = distances(metric, [found.times[name] for name in others], found.times[best])
+        gaps[metric] = dict(zip(others, intervals, strict=True))
     return WatchTables(tuple(systems), found, overall, references, gaps)
 
 
-def _gap(interval: Interval | None, digits: int) -> str:
+def _gap(interval: Interval | None, together: float, digits: int) -> str:
     if interval is None:
         return "–"
-    star = "*" if interval.clear else ""
-    return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]{star}"
+    bounds = f"[{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
+    return f"{interval.mean:+.{digits}f} {bounds}{stars(interval, together)}"

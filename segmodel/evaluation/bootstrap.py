@@ -4,7 +4,7 @@ because another training would have ended elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,8 +79,13 @@ def user_intervals(values: Array, user: Array, draws: int = DRAWS, seed: int = 0
     ]
 
 
-def seed_intervals(
-    models: Sequence[Array], reference: Array, user: Array, draws: int = DRAWS, seed: int = 0
+Measure = Callable[[Float64], Sequence[Float64]]
+"""How often each of U users counts in D draws (D, U) -> for each model, the reference first, what its R trainings then
+measure in M ways (R, D, M); NaN where that is undefined."""
+
+
+def training_intervals(
+    measure: Measure, users: Sequence[int], draws: int = DRAWS, seed: int = 0
 ) -> list[list[Interval]]:
     """Mean difference of each model to the reference, with an interval from a hierarchical bootstrap.
 
@@ -89,6 +94,43 @@ def seed_intervals(
     (the rescaled bootstrap of Rao and Wu 1988). The quantiles of the draws are then stretched about the mean from the
     normal to Student's t with Satterthwaite's degrees of freedom, since with few trainings their noise is itself hardly
     known. A model with one training has no training noise to draw.
+
+    Parameters
+    ----------
+    measure : Measure
+        Any function of how often users count, be it a mean over views or a share of their pairs.
+    users : sequence of int (M + 1,)
+        How many there are, then how many count in each of the M ways.
+    draws, seed : int
+
+    Returns
+    -------
+    list of list of Interval
+        For each model but the reference one per way.
+    """
+    everyone, *several = users
+    reference, *models = (trainings[:, 0] for trainings in measure(np.ones((1, everyone))))
+    rng = np.random.default_rng(seed)
+    drawn = [np.full((draws, len(several)), np.nan) for _ in (reference, *models)]
+    for start in range(0, draws, _DRAWS_AT_ONCE):
+        size = min(_DRAWS_AT_ONCE, draws - start)
+        for means, by_training in zip(drawn, measure(_drawn_counts(rng, everyone, size)), strict=True):
+            chosen = _drawn_counts(rng, len(by_training), size)
+            chosen = chosen / chosen.sum(axis=1, keepdims=True)
+            means[start : start + size] = np.einsum("dr,rdm->dm", chosen, by_training)
+    return [
+        [
+            _stretched(trainings[:, j], reference[:, j], means[:, j] - drawn[0][:, j], count)
+            for j, count in enumerate(several)
+        ]
+        for trainings, means in zip(models, drawn[1:], strict=True)
+    ]
+
+
+def seed_intervals(
+    models: Sequence[Array], reference: Array, user: Array, draws: int = DRAWS, seed: int = 0
+) -> list[list[Interval]]:
+    """:func:`training_intervals` of measures that are means over views.
 
     Parameters
     ----------
@@ -105,34 +147,19 @@ def seed_intervals(
         For each model one per measure.
     """
     _, code = np.unique(user, return_inverse=True)
-    users, measures = int(code.max(initial=-1)) + 1, reference.shape[2]
-    everything = [reference, *models]
+    users = int(code.max(initial=-1)) + 1
     counted = ~np.isnan(reference[0])
     count = _per_user(counted.astype(np.float64), code, users)
     totals = [
         np.stack([_per_user(np.where(counted, training, 0.0), code, users) for training in trainings])
-        for trainings in everything
+        for trainings in (reference, *models)
     ]
-    rng = np.random.default_rng(seed)
-    drawn = [np.full((draws, measures), np.nan) for _ in everything]
-    for start in range(0, draws, _DRAWS_AT_ONCE):
-        size = min(_DRAWS_AT_ONCE, draws - start)
-        weight = _drawn_counts(rng, users, size)
+
+    def measure(weight: Float64) -> list[Float64]:
         there = weight @ count
-        for means, total in zip(drawn, totals, strict=True):
-            chosen = _drawn_counts(rng, len(total), size)
-            chosen = chosen / chosen.sum(axis=1, keepdims=True)
-            by_training = np.stack([_ratio(weight @ training, there) for training in total])
-            means[start : start + size] = np.einsum("dr,rdm->dm", chosen, by_training)
-    whole = [_ratio(total.sum(axis=1), count.sum(axis=0)) for total in totals]
-    several = (count > 0).sum(axis=0)
-    return [
-        [
-            _stretched(trainings[:, j], whole[0][:, j], means[:, j] - drawn[0][:, j], int(several[j]))
-            for j in range(measures)
-        ]
-        for trainings, means in zip(whole[1:], drawn[1:], strict=True)
-    ]
+        return [np.stack([_ratio(weight @ training, there) for training in total]) for total in totals]
+
+    return training_intervals(measure, [users, *(count > 0).sum(axis=0).tolist()], draws, seed)
 
 
 def holm(p: Sequence[float]) -> list[float]:

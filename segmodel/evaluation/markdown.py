@@ -33,9 +33,10 @@ def comparison_markdown(comparison: Comparison, cuts: Sequence[str] | None = Non
                 continue
             count = table[comparison.reference]["nll"]
             views = "all views" if group == "all" else f"views of {group}s"
+            over = resampled(max(f.seeds for figures in table.values() for f in figures.values()))
             blocks.append(
                 f"**{cut}, {views}** ({count.views:,} of {count.users:,} users). Δ is the difference to "
-                f"{comparison.reference} with its 95 % interval over {_resampled(table)}; {STARS}.{rough(count.users)}"
+                f"{comparison.reference} with its 95 % interval over {over}; {STARS}.{rough(count.users)}"
             )
             blocks.append(_aligned(_differences(table)))
             if group == "all":
@@ -52,12 +53,6 @@ def _differences(table: Table) -> list[list[str]]:
         cells = [(_mean(f, 4), _difference(f, next(together))) for f in found]
         rows.append([model, *(text for pair in cells for text in pair)])
     return rows
-
-
-def _resampled(table: Table) -> str:
-    """What the intervals of a table carry."""
-    seeds = max(f.seeds for figures in table.values() for f in figures.values())
-    return "users and seeds" if seeds > 1 else "users (one training each: without training noise)"
 
 
 def _levels(table: Table) -> list[list[str]]:
@@ -100,6 +95,11 @@ def _interval(figure: Figure) -> str:
     return f"{figure.difference:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]"
 
 
+def resampled(seeds: int) -> str:
+    """What intervals carry where the most trainings of a model are ``seeds``."""
+    return "users and seeds" if seeds > 1 else "users (one training each: without training noise)"
+
+
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A table whose first row is its head."""
     first, *others = ("| " + " | ".join(row) + " |" for row in rows)
@@ -114,15 +114,20 @@ def mean(figure: Figure) -> str:
 
 
 STARS = "* where that leaves zero out, ** where it still does among all differences of the table (Holm, 5 %)"
-"""What :func:`star` means."""
+"""What :func:`stars` mean."""
 
 
 def star(figure: Figure, together: float = math.nan) -> str:
-    """A star where the interval of the difference to the reference leaves zero out.
+    """:func:`stars` of a figure's difference to the reference."""
+    return stars(Interval(figure.difference, figure.low, figure.high), together)
+
+
+def stars(interval: Interval, together: float = math.nan) -> str:
+    """A star where the interval of a difference leaves zero out.
 
     Two where that holds for all differences of a table together: ``together`` is the p-value after Holm's adjustment.
     """
-    if not Interval(figure.difference, figure.low, figure.high).clear:
+    if not interval.clear:
         return ""
     return "**" if together < SIGNIFICANT else "*"
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segfeat.types import Bool, Float64
-from segmodel.evaluation.bootstrap import Interval
+from segmodel.evaluation.bootstrap import DRAWS, Interval, training_intervals
 from segmodel.survival import Array
 
 CUT_OFF = 10
@@ -124,24 +124,20 @@ def figures(rated: Sequence[Rated]) -> Float64:
     return np.concatenate([r.measured(np.ones((1, len(r.sums)))) for r in rated])
 
 
-def drawn_figures(rated: Sequence[Rated], weight: Float64) -> Float64:
-    """Mean over seeds of :data:`MEASURES` in each draw, (D, 6)."""
-    mean: Float64 = np.mean([r.measured(weight) for r in rated], axis=0)
-    return mean
-
-
-def paired_intervals(
-    one: Sequence[Rated], one_drawn: Float64, other: Sequence[Rated], other_drawn: Float64
-) -> list[Interval]:
-    """Difference of two models in each measure, with its 95 % interval over the same draws of users.
+def distances(
+    models: Sequence[Sequence[Rated]], reference: Sequence[Rated], draws: int = DRAWS
+) -> list[list[Interval]]:
+    """Of each model's trainings to the reference's: one interval per measure, over users and trainings.
 
     Bounds are NaN where fewer than two users decide.
     """
-    mean = figures(one).mean(axis=0) - figures(other).mean(axis=0)
-    users = [len(one[0].sums)] * len(OVERALL) + (~np.isnan(one[0].ranking)).sum(axis=0).tolist()
-    found = []
-    for difference, drawn, several in zip(mean, (one_drawn - other_drawn).T, users, strict=True):
-        known = drawn[~np.isnan(drawn)]
-        low, high = np.percentile(known, [2.5, 97.5]) if several > 1 and len(known) else (np.nan, np.nan)
-        found.append(Interval(float(difference), float(low), float(high)))
-    return found
+
+    def measure(weight: Float64) -> list[Float64]:
+        return [np.stack([r.measured(weight) for r in trainings]) for trainings in (reference, *models)]
+
+    return training_intervals(measure, [len(reference[0].sums), *users_counted(reference[0])], draws)
+
+
+def users_counted(rated: Rated) -> list[int]:
+    """How many users count in each of :data:`MEASURES`."""
+    return [len(rated.sums)] * len(OVERALL) + (~np.isnan(rated.ranking)).sum(axis=0).tolist()

@@ -14,7 +14,7 @@ from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.plan import make_plan
 from segmodel.benchmark.systems import chosen
 from segmodel.benchmark.watch_time import WATCH_SYSTEMS, WatchFound, run_watch
-from segmodel.benchmark.watch_time_table import paired_interval, watch_tables
+from segmodel.benchmark.watch_time_table import distances, watch_tables
 from segmodel.evaluation.watch_time_metrics import ALL_WATCH_METRICS, WatchTimes
 
 TINY = Budget(trials=2, seeds=2, epochs=1, patience_updates=1)
@@ -69,12 +69,17 @@ def test_paired_intervals_hold_what_differs_and_not_what_does_not(rng: np.random
 
     good, bad, alike = times(1.0), times(8.0), times(1.0)
     for metric, sign in (("xauc", 1), ("crps_s", -1)):
-        apart = paired_interval(metric, good, bad)
+        apart, also = distances(metric, [good, alike], bad)
         assert apart.clear
+        assert also.clear
         assert sign * apart.mean > 0
         assert apart.low < apart.mean < apart.high
-        same = paired_interval(metric, good, alike)
+        (same,) = distances(metric, [good], alike)
         assert same.low < 0 < same.high
+        # Two trainings that end so far apart say little about a third.
+        (unsteady,) = distances(metric, [[*times(0.5), *times(6.0)]], [*bad, *times(8.0)])
+        assert sign * unsteady.mean > 0
+        assert not unsteady.clear
 
 
 def test_command(store: Path, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, ndcg_score, roc_auc_score
 
-from segmodel.evaluation.bootstrap import draw_users
-from segmodel.recommend.metrics import MEASURES, drawn_figures, figures, paired_intervals, rate
+from segfeat.types import Bool, Float64
+from segmodel.recommend.metrics import MEASURES, Rated, distances, figures, rate
 
 #           user a               user b     user c: all effective
 PROBABILITY = np.array([0.9, 0.8, 0.8, 0.3, 0.2, 0.2, 0.5, 0.1])
@@ -89,11 +89,32 @@ def test_intervals_know_signal_from_noise(rng: np.random.Generator) -> None:
     good, noise, other = (
         rate(p, label, user) for p in (0.3 + 0.4 * label * rng.random(600), rng.random(600), rng.random(600))
     )
-    weight = draw_users(30, draws=300)
-    drawn = [drawn_figures([r], weight) for r in (good, noise, other)]
-    auc, f1, logloss, *_ = paired_intervals([good], drawn[0], [noise], drawn[1])
+    (auc, f1, logloss, *_), of_noise = distances([[good], [other]], [noise], draws=300)
     assert auc.clear
     assert auc.low < auc.mean < auc.high
     assert logloss.high < 0
     assert f1.mean == pytest.approx(figures([good])[0, 1] - figures([noise])[0, 1])
-    assert not paired_intervals([other], drawn[2], [noise], drawn[1])[0].clear
+    assert not of_noise[0].clear
+
+
+@pytest.mark.parametrize(("trainings", "least"), [(10, 0.93), (2, 0.93)])
+def test_intervals_carry_the_noise_of_trainings(rng: np.random.Generator, trainings: int, least: float) -> None:
+    """Of two models that are equally good on average, 95 % intervals leave zero out one time in twenty."""
+    worlds, users, each = 150, 30, 6
+
+    def model(label: Bool, user: np.ndarray, liking: Float64) -> list[Rated]:
+        found = []
+        for skill in rng.normal(1.0, 0.5, trainings):
+            score = skill * (label - 0.5) + liking[user] + rng.normal(0.0, 0.5, len(label))
+            found.append(rate(1 / (1 + np.exp(-score)), label, user))
+        return found
+
+    held = fixed = 0
+    for _ in range(worlds):
+        label, user = rng.random(users * each) < 0.5, np.repeat(np.arange(users), each)
+        one, other = (model(label, user, rng.normal(0.0, 0.3, users)) for _ in range(2))
+        held += not distances([one], other, draws=200)[0][0].clear
+        fixed += not distances([one[:1]], other[:1], draws=200)[0][0].clear
+    # Three standard errors of so many worlds.
+    assert held / worlds > least - 3 * np.sqrt(least * (1 - least) / worlds)
+    assert fixed / worlds < 0.85
