@@ -127,13 +127,15 @@ def figures(rated: Sequence[Rated]) -> Float64:
 def distances(
     models: Sequence[Sequence[Rated]], reference: Sequence[Rated], draws: int = DRAWS
 ) -> list[list[Interval]]:
-    """Of each model's trainings to the reference's: one interval per measure, over users and trainings.
+    """Of each model to the reference: one interval per measure, over users and trainings.
 
-    Bounds are NaN where fewer than two users decide.
+    Training by training: the first of a model and the first of the reference began with the same weights and saw the
+    same batches, and so on. Bounds are NaN where fewer than two users decide.
     """
 
     def measure(weight: Float64) -> list[Float64]:
-        return [np.stack([r.measured(weight) for r in trainings]) for trainings in (reference, *models)]
+        base, *others = (np.stack([r.measured(weight) for r in trainings]) for trainings in (reference, *models))
+        return [np.zeros((1, *base.shape[1:])), *(other - base for other in others)]
 
     return training_intervals(measure, [len(reference[0].sums), *users_counted(reference[0])], draws)
 
