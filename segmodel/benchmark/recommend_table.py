@@ -180,7 +180,7 @@ def recommend_tables(backbones: Sequence[str], modes: Sequence[Mode], found: Rec
         reasons = dict.fromkeys(r for b in backbones for r in found.absent[b].values())
         raise ValueError(f"no backbone could be fitted ({'; '.join(reasons)})")
     user = found.views.user
-    list_of_figures: list[Figure] = []
+    rows: list[Figure] = []
     for backbone in there:
         rated = {
             name: [rate(p, found.effective, user) for p in seeds] for name, seeds in found.probability[backbone].items()
@@ -188,8 +188,8 @@ def recommend_tables(backbones: Sequence[str], modes: Sequence[Mode], found: Rec
         others = [name for name in rated if name != REFERENCE]
         gaps = dict(zip(others, distances([rated[name] for name in others], rated[REFERENCE]), strict=True))
         for name, seeds in rated.items():
-            list_of_figures += _figures(name, backbone, seeds, gaps.get(name))
-    return RecommendTables(tuple(backbones), tuple(modes), found, Comparison(REFERENCE, tuple(list_of_figures)))
+            rows += _figures(name, backbone, seeds, gaps.get(name))
+    return RecommendTables(tuple(backbones), tuple(modes), found, Comparison(REFERENCE, tuple(rows)))
 
 
 def _figures(mode: str, backbone: str, seeds: Sequence[Rated], gaps: Sequence[Interval] | None) -> list[Figure]:

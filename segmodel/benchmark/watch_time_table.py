@@ -59,7 +59,7 @@ def distances(metric: str, models: Sequence[Sequence[WatchTimes]], reference: Se
         drawn = [np.repeat(np.arange(len(code)), counts[code].astype(np.int64)) for counts in weight]
         return [np.array([[[measure(t.take(rows))] for rows in drawn] for t in trainings]) for trainings in everything]
 
-    return [row[0] for row in training_intervals(pooled, [users, users], XAUC_DRAWS)]
+    return [row[0] for row in training_intervals(pooled, users, [users], XAUC_DRAWS)]
 
 
 @dataclass(frozen=True, eq=False)

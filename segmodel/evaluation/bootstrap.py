@@ -85,7 +85,7 @@ measure in M ways (R, D, M); NaN where that is undefined."""
 
 
 def training_intervals(
-    measure: Measure, users: Sequence[int], draws: int = DRAWS, seed: int = 0
+    measure: Measure, users: int, counted: Sequence[int], draws: int = DRAWS, seed: int = 0
 ) -> list[list[Interval]]:
     """Mean difference of each model to the reference, with an interval from a hierarchical bootstrap.
 
@@ -99,8 +99,9 @@ def training_intervals(
     ----------
     measure : Measure
         Any function of how often users count, be it a mean over views or a share of their pairs.
-    users : sequence of int (M + 1,)
-        How many there are, then how many count in each of the M ways.
+    users : int
+    counted : sequence of int (M,)
+        How many of them count in each of the M ways.
     draws, seed : int
 
     Returns
@@ -108,20 +109,19 @@ def training_intervals(
     list of list of Interval
         For each model but the reference one per way.
     """
-    everyone, *several = users
-    reference, *models = (trainings[:, 0] for trainings in measure(np.ones((1, everyone))))
+    reference, *models = (trainings[:, 0] for trainings in measure(np.ones((1, users))))
     rng = np.random.default_rng(seed)
-    drawn = [np.full((draws, len(several)), np.nan) for _ in (reference, *models)]
+    drawn = [np.full((draws, len(counted)), np.nan) for _ in (reference, *models)]
     for start in range(0, draws, _DRAWS_AT_ONCE):
         size = min(_DRAWS_AT_ONCE, draws - start)
-        for means, by_training in zip(drawn, measure(_drawn_counts(rng, everyone, size)), strict=True):
+        for means, by_training in zip(drawn, measure(_drawn_counts(rng, users, size)), strict=True):
             chosen = _drawn_counts(rng, len(by_training), size)
             chosen = chosen / chosen.sum(axis=1, keepdims=True)
             means[start : start + size] = np.einsum("dr,rdm->dm", chosen, by_training)
     return [
         [
             _stretched(trainings[:, j], reference[:, j], means[:, j] - drawn[0][:, j], count)
-            for j, count in enumerate(several)
+            for j, count in enumerate(counted)
         ]
         for trainings, means in zip(models, drawn[1:], strict=True)
     ]
@@ -159,7 +159,7 @@ def seed_intervals(
         there = weight @ count
         return [np.stack([_ratio(weight @ training, there) for training in total]) for total in totals]
 
-    return training_intervals(measure, [users, *(count > 0).sum(axis=0).tolist()], draws, seed)
+    return training_intervals(measure, users, (count > 0).sum(axis=0).tolist(), draws, seed)
 
 
 def holm(p: Sequence[float]) -> list[float]:

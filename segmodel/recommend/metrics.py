@@ -137,7 +137,7 @@ def distances(
         base, *others = (np.stack([r.measured(weight) for r in trainings]) for trainings in (reference, *models))
         return [np.zeros((1, *base.shape[1:])), *(other - base for other in others)]
 
-    return training_intervals(measure, [len(reference[0].sums), *users_counted(reference[0])], draws)
+    return training_intervals(measure, len(reference[0].sums), users_counted(reference[0]), draws)
 
 
 def users_counted(rated: Rated) -> list[int]:
