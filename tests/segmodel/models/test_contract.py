@@ -19,7 +19,7 @@ from segfeat.interactions import Interactions
 from segfeat.segment import segment_spans
 from segfeat.store.reader import FeatureStore
 from segfeat.store.writer import write_store
-from segfeat.types import EncoderSpec, StoreHeader, VideoFeatures
+from segfeat.types import EncoderSpec, Float64, StoreHeader, VideoFeatures
 from segmodel.data.dataset import Dataset, make_dataset
 from segmodel.data.splits import Split, temporal_split
 from segmodel.data.views import UNKNOWN
@@ -175,15 +175,21 @@ def test_save_equals_load(model: SegmentModel, name: str, bench: Bench, tmp_path
     _same(model.predict(bench.data), again.predict(bench.data))
 
 
-def test_half_precision_leads_to_the_same_quality(
-    model: SegmentModel, name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What computes in half precision on a GPU does so on the CPU."""
     real = torch.autocast
 
     def as_on_a_gpu(device: str, dtype: torch.dtype | None = None, enabled: bool = True) -> Any:
         return real("cpu", dtype, enabled=enabled or device == "cuda")
 
     monkeypatch.setattr(torch, "autocast", as_on_a_gpu)
+
+
+def test_half_precision_leads_to_the_same_quality(
+    model: SegmentModel, name: str, bench: Bench, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("half_precision")
     halved = bench.fit(name)
     views = bench.data.views.take(bench.split.train)
     nll = [exit_nll(m.predict(bench.data).slots[bench.split.train], views.exit).mean() for m in (halved, model)]
@@ -216,15 +222,37 @@ def test_what_a_gpu_trained_answers_alike_on_either_device(
     assert nll[0] == pytest.approx(nll[1], abs=0.25)
 
 
+def _segrec(backbone: str, bench: Bench, interest: Float64, device: str) -> SegRec:
+    small = {f.name for f in fields(model_class(backbone).Config)}
+    ranker = SegRec(backbone, {k: v for k, v in SMALL.items() if k in small}, "interest")
+    effective = np.arange(len(bench.data)) % 3 == 0
+    ranker.fit(bench.data, bench.split, effective, interest, FitRun(seed=3, epochs=EPOCHS, device=device))
+    return ranker
+
+
+def _some_interest(bench: Bench) -> Float64:
+    return np.random.default_rng(0).random((len(bench.data), 40))
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_segrec_in_half_precision_is_nearly_the_same(
+    backbone: str, bench: Bench, request: pytest.FixtureRequest
+) -> None:
+    interest = _some_interest(bench)
+    whole = _segrec(backbone, bench, interest, "cpu").logits(bench.data, interest)
+    request.getfixturevalue("half_precision")
+    halved = _segrec(backbone, bench, interest, "cpu").logits(bench.data, interest)
+    assert np.isfinite(halved).all()
+    np.testing.assert_allclose(halved, whole, atol=0.05)
+    assert (halved != whole).any()
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_segrec_trained_on_a_gpu_answers_alike_on_either_device(backbone: str, bench: Bench) -> None:
-    small = {f.name for f in fields(model_class(backbone).Config)}
-    ranker = SegRec(backbone, {k: v for k, v in SMALL.items() if k in small}, "interest")
-    interest = np.random.default_rng(0).random((len(bench.data), ranker.config.max_segments))
-    effective = np.arange(len(bench.data)) % 3 == 0
-    ranker.fit(bench.data, bench.split, effective, interest, FitRun(seed=3, epochs=EPOCHS, device="cuda"))
+    interest = _some_interest(bench)
+    ranker = _segrec(backbone, bench, interest, "cuda")
     again = SegRec(backbone, ranker.config.__dict__, "interest")
     again.restore(*ranker.state())
     np.testing.assert_allclose(ranker.logits(bench.data, interest), again.logits(bench.data, interest), atol=1e-3)
