@@ -15,7 +15,7 @@ from segmodel.benchmark.extent import Extent
 from segmodel.benchmark.recommend import Recommended
 from segmodel.benchmark.weightings import BACKBONE_TITLES, REFERENCE, Mode
 from segmodel.evaluation.bootstrap import Interval, holm
-from segmodel.evaluation.comparison import Comparison, Figure
+from segmodel.evaluation.comparison import Comparison, Figure, spread
 from segmodel.evaluation.evaluation import jsonable
 from segmodel.evaluation.markdown import STARS, gap, markdown_table, mean, plain_settings, resampled, rough, star
 from segmodel.recommend.metrics import MEASURES, OVERALL, PER_USER, Rated, distances, figures, rate, users_counted
@@ -197,9 +197,8 @@ def _figures(mode: str, backbone: str, seeds: Sequence[Rated], gaps: Sequence[In
     values, users = figures(seeds), users_counted(seeds[0])
     found = []
     for j, measure in enumerate(MEASURES):
-        spread = float(np.std(values[:, j], ddof=1)) if len(values) > 1 else math.nan
         gap = gaps[j] if gaps else Interval(math.nan, math.nan, math.nan)
         counts = (len(seeds[0].label), users[j], len(values))
-        level = (float(values[:, j].mean()), spread)
-        found.append(Figure(mode, backbone, "all", measure, *counts, *level, gap.mean, gap.low, gap.high, gap.p))
+        distance = (gap.mean, gap.low, gap.high, gap.p)
+        found.append(Figure(mode, backbone, "all", measure, *counts, *spread(values[:, j].tolist()), *distance))
     return found

@@ -14,7 +14,7 @@ from segmodel.benchmark.systems import BASELINE_FAMILIES, System
 from segmodel.evaluation.bootstrap import holm
 from segmodel.evaluation.comparison import Comparison, compare_outcomes
 from segmodel.evaluation.evaluation import jsonable
-from segmodel.evaluation.markdown import STARS, gap, markdown_table, mean, plain_settings, rough
+from segmodel.evaluation.markdown import STARS, gap, markdown_table, mean, plain_settings, resampled, rough
 
 PROTOCOLS = ("paper", "masked")
 
@@ -103,10 +103,11 @@ class SkipTables:
     def _head(self) -> str:
         views = self.found.facts["views"]
         counts = ", ".join(f"{views[part]:,} {part}" for part in ("train", "valid", "test"))
+        over = resampled(max(f.seeds for c in self.comparisons.values() for f in c.figures))
         return (
             f"# Video-skip prediction\n\nViews: {counts}. Mean ± standard deviation over seeds. Settings are chosen on "
             "validation views by N@5 of the protocol, for the column NLL by NLL; epochs always by the paper's N@5. Δ "
-            f"is the difference to the best baseline with its 95 % interval from resampling users and seeds; {STARS}. "
+            f"is the difference to the best baseline with its 95 % interval from resampling {over}; {STARS}. "
             "paper-… ranks by the unbounded sum, as the paper's public code trains it, paper-…-sigmoid by the sigmoid "
             "around it that the text prints."
         )

@@ -162,7 +162,7 @@ def _figures(
             there = (int(counted.sum()), len(np.unique(user[counted])), len(column))
             gap = distance.get((model, metric), Interval(float("nan"), float("nan"), float("nan")))
             figures.append(
-                Figure(model, cut, group, metric, *there, *_spread(means), gap.mean, gap.low, gap.high, gap.p)
+                Figure(model, cut, group, metric, *there, *spread(means), gap.mean, gap.low, gap.high, gap.p)
             )
         for metric, measure in POOLED.items():
             per_seed = [
@@ -170,7 +170,7 @@ def _figures(
                 for column in zip(*cuts, strict=False)
             ]
             there = (len(user), len(np.unique(user)), len(per_seed))
-            figures.append(Figure(model, cut, group, metric, *there, *_spread(per_seed)))
+            figures.append(Figure(model, cut, group, metric, *there, *spread(per_seed)))
     return figures
 
 
@@ -189,5 +189,6 @@ def _values(cuts: Sequence[Sequence[Evaluation]], masks: Sequence[np.ndarray]) -
     )
 
 
-def _spread(values: Sequence[float]) -> tuple[float, float]:
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation over seeds; NaN for that of a single one."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

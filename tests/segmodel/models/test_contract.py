@@ -189,6 +189,7 @@ def half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_half_precision_leads_to_the_same_quality(
     model: SegmentModel, name: str, bench: Bench, request: pytest.FixtureRequest
 ) -> None:
+    # Asked for here, since all tests share what `model` is fitted to.
     request.getfixturevalue("half_precision")
     halved = bench.fit(name)
     views = bench.data.views.take(bench.split.train)
